@@ -1,0 +1,91 @@
+// What the files of the extension module share. Python's side of the package converts its arguments and words the
+// refusals a user can run into; what arrives here has the right type and layout, and is checked once more, since a wrong
+// shape would be read out of bounds.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+
+#include "core/float_mode.hpp"
+#include "math/targets.hpp"
+#include "network/network.hpp"
+#include "network/passes.hpp"
+#include "training/trainer.hpp"
+
+namespace backpropc::bindings {
+
+namespace py = pybind11;
+
+void bind_definitions(py::module_& m);
+void bind_functions(py::module_& m);
+void bind_machine(py::module_& m);
+void bind_network(py::module_& m);
+void bind_trainer(py::module_& m);
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+inline void require(bool condition, const char* what) {
+  if (!condition) throw std::invalid_argument(what);
+}
+
+// The mode of the processor and the GIL for a stretch of work in the core. Short work keeps the GIL: giving it up and
+// taking it back costs more than the work.
+class Computing {
+ public:
+  explicit Computing(std::size_t multiply_adds) {
+    constexpr std::size_t worth_releasing = 20'000;
+    if (multiply_adds >= worth_releasing) release_.emplace();
+  }
+
+ private:
+  std::optional<py::gil_scoped_release> release_;
+  FloatMode mode_;
+};
+
+// Lets Python handle its signals while the core works: to be called often, it asks at most fifty times a second.
+// Works with the GIL held as well as released.
+class SignalWatch {
+ public:
+  bool operator()() {
+    const auto now = Clock::now();
+    if (interrupted_ || now - asked_ < interval) return interrupted_;
+    asked_ = now;
+    py::gil_scoped_acquire gil;
+    interrupted_ = PyErr_CheckSignals() != 0;
+    return interrupted_;
+  }
+  // After the work: raises what a signal's handler raised, KeyboardInterrupt as a rule.
+  void raise_if_interrupted() const {
+    if (interrupted_) throw py::error_already_set();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds interval{20};
+  Clock::time_point asked_ = Clock::now();
+  bool interrupted_ = false;
+};
+
+// x as samples of fan_in values: (n, fan_in).
+template <class T>
+std::size_t count_rows(const Array<T>& x, std::size_t columns, const char* what) {
+  require(x.ndim() == 2 && static_cast<std::size_t>(x.shape(1)) == columns, what);
+  return static_cast<std::size_t>(x.shape(0));
+}
+
+// The samples of a call, once x, the targets and the parameters have been found fit for learning: finite numbers, and
+// targets that the loss knows. Throws std::invalid_argument naming the first that is not.
+template <class T>
+Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const Array<T>& x, const py::array& t,
+                           const char* x_name, const char* t_name);
+
+template <class T>
+void check_parameters(const Network<T>& network);
+
+}  // namespace backpropc::bindings

@@ -1,0 +1,153 @@
+// The lecture's equations on NumPy arrays.
+#include "bindings/bindings.hpp"
+#include "core/philox.hpp"
+#include "kernels/table.hpp"
+
+namespace backpropc::bindings {
+
+namespace {
+
+using Size = std::size_t;
+
+template <class T>
+Array<T> like(const Array<T>& x) {
+  return Array<T>(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
+}
+
+template <class T>
+Buffer<T> product_scratch() {
+  return Buffer<T>(product_scratch_size);
+}
+
+// z = b + x·w, a = σ(z)
+template <class T>
+py::tuple dense_forward(const Array<T>& x, const Array<T>& w, const Array<T>& b, const Choice& activation) {
+  require(w.ndim() == 2 && b.ndim() == 1 && b.shape(0) == w.shape(1), "w must be (fan_in, fan_out) and b (fan_out,)");
+  const Size fan_in = static_cast<Size>(w.shape(0)), fan_out = static_cast<Size>(w.shape(1));
+  const Size n = count_rows<T>(x, fan_in, "x must be (n, fan_in)");
+  Array<T> z({n, fan_out}), a({n, fan_out});
+  T *const zp = z.mutable_data(), *const ap = a.mutable_data();
+  {
+    const Computing computing(n * fan_in * fan_out);
+    Buffer<T> scratch = product_scratch<T>();
+    const KernelTable<T>& k = kernels<T>();
+    k.product.forward(n, fan_in, fan_out, x.data(), w.data(), b.data(), zp, scratch.data());
+    k.activations[activation.index].forward(n, fan_out, zp, ap, activation.parameters);
+  }
+  return py::make_tuple(z, a);
+}
+
+// δ = da ⊙ σ'(z) (BP1, BP2), dx = δ·wᵀ (BP2), dw = xᵀ·δ (BP4), db = Σ δ (BP3)
+template <class T>
+py::tuple dense_backward(const Array<T>& da, const Array<T>& x, const Array<T>& w, const Array<T>& z,
+                         const Array<T>& a, const Choice& activation) {
+  require(w.ndim() == 2, "w must be (fan_in, fan_out)");
+  const Size fan_in = static_cast<Size>(w.shape(0)), fan_out = static_cast<Size>(w.shape(1));
+  const Size n = count_rows<T>(x, fan_in, "x must be (n, fan_in)");
+  for (const Array<T>* y : {&da, &z, &a})
+    require(count_rows<T>(*y, fan_out, "da, z and a must be (n, fan_out)") == n, "da, z and a must be (n, fan_out)");
+  Array<T> delta({n, fan_out}), dx({n, fan_in}), dw({fan_in, fan_out}), db(static_cast<py::ssize_t>(fan_out));
+  T *const delta_p = delta.mutable_data(), *const dx_p = dx.mutable_data();
+  T *const dw_p = dw.mutable_data(), *const db_p = db.mutable_data();
+  {
+    const Computing computing(2 * n * fan_in * fan_out);
+    Buffer<T> scratch = product_scratch<T>();
+    const KernelTable<T>& k = kernels<T>();
+    k.activations[activation.index].backward(n, fan_out, da.data(), z.data(), a.data(), delta_p,
+                                             activation.parameters);
+    k.product.backward(n, fan_in, fan_out, delta_p, w.data(), dx_p, scratch.data());
+    k.product.gradient(n, fan_in, fan_out, x.data(), delta_p, dw_p, db_p, false, scratch.data());
+  }
+  return py::make_tuple(delta, dx, dw, db);
+}
+
+template <class T>
+void sgd_update(Array<T> w, const Array<T>& dw, double learning_rate) {
+  require(w.size() == dw.size(), "dw must have w's shape");
+  T* const p = w.mutable_data();
+  const Size n = static_cast<Size>(w.size());
+  const Computing computing(n);
+  kernels<T>().add_scaled(n, static_cast<T>(-learning_rate), dw.data(), p);
+}
+
+template <class T>
+Array<T> activate(const Array<T>& z, const Choice& activation) {
+  const Size columns = z.ndim() > 0 ? static_cast<Size>(z.shape(z.ndim() - 1)) : 1;
+  const Size rows = columns > 0 ? static_cast<Size>(z.size()) / columns : 0;
+  Array<T> a = like(z);
+  T* const p = a.mutable_data();
+  const Computing computing(static_cast<Size>(z.size()));
+  kernels<T>().activations[activation.index].forward(rows, columns, z.data(), p, activation.parameters);
+  return a;
+}
+
+template <class T>
+Array<T> activation_derivative(const Array<T>& z, const Choice& activation) {
+  const ActivationKernels<T>& k = kernels<T>().activations[activation.index];
+  require(k.derivative != nullptr, "a function of the row has no element-wise derivative");
+  const Size n = static_cast<Size>(z.size());
+  Array<T> a = like(z), d = like(z);
+  T *const ap = a.mutable_data(), *const dp = d.mutable_data();
+  const Computing computing(2 * n);
+  k.forward(1, n, z.data(), ap, activation.parameters);
+  k.derivative(n, z.data(), ap, dp, activation.parameters);
+  return d;
+}
+
+template <class T>
+Size check_pair(const Array<T>& a, const Array<T>& t) {
+  require(a.ndim() == 2, "a must be (n, outputs)");
+  require(count_rows<T>(t, static_cast<Size>(a.shape(1)), "t must have a's shape") == static_cast<Size>(a.shape(0)),
+          "t must have a's shape");
+  return static_cast<Size>(a.shape(0));
+}
+
+// E: the mean over the samples.
+template <class T>
+double loss_value(const Array<T>& a, const Array<T>& t, const Choice& loss) {
+  const Size n = check_pair(a, t);
+  const Computing computing(static_cast<Size>(a.size()));
+  Buffer<T> each(n);
+  LossPass<T> pass{n,       static_cast<Size>(a.shape(1)), nullptr,     a.data(), t.data(), nullptr, T(1),
+                   each.data(), nullptr,                   &loss.parameters};
+  kernels<T>().losses[loss.index].of_a(pass);
+  double total = 0.0;
+  for (Size i = 0; i < n; ++i) total += static_cast<double>(each[i]);
+  return total / static_cast<double>(n);
+}
+
+// ∇ₐE
+template <class T>
+Array<T> loss_gradient(const Array<T>& a, const Array<T>& t, const Choice& loss) {
+  const Size n = check_pair(a, t);
+  Array<T> gradient = like(a);
+  T* const p = gradient.mutable_data();
+  const Computing computing(static_cast<Size>(a.size()));
+  LossPass<T> pass{n,       static_cast<Size>(a.shape(1)),   nullptr, a.data(), t.data(), nullptr, T(1) / static_cast<T>(n),
+                   nullptr, p, &loss.parameters};
+  kernels<T>().losses[loss.index].of_a(pass);
+  return gradient;
+}
+
+template <class T>
+void bind_for(py::module_& m) {
+  using py::arg;
+  m.def("dense_forward", dense_forward<T>, arg("x").noconvert(), arg("w").noconvert(), arg("b").noconvert(),
+        arg("activation"));
+  m.def("dense_backward", dense_backward<T>, arg("da").noconvert(), arg("x").noconvert(), arg("w").noconvert(),
+        arg("z").noconvert(), arg("a").noconvert(), arg("activation"));
+  m.def("sgd_update", sgd_update<T>, arg("w").noconvert(), arg("dw").noconvert(), arg("learning_rate"));
+  m.def("activate", activate<T>, arg("z").noconvert(), arg("activation"));
+  m.def("activation_derivative", activation_derivative<T>, arg("z").noconvert(), arg("activation"));
+  m.def("loss_value", loss_value<T>, arg("a").noconvert(), arg("t").noconvert(), arg("loss"));
+  m.def("loss_gradient", loss_gradient<T>, arg("a").noconvert(), arg("t").noconvert(), arg("loss"));
+}
+
+}  // namespace
+
+void bind_functions(py::module_& m) {
+  bind_for<float>(m);
+  bind_for<double>(m);
+}
+
+}  // namespace backpropc::bindings

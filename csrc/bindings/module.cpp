@@ -1,0 +1,30 @@
+// The extension module backpropc._core: registers, and turns the core's exceptions into Python's.
+#include "bindings/bindings.hpp"
+#include "core/errors.hpp"
+#include "kernels/table.hpp"
+
+namespace {
+
+void translate(std::exception_ptr p) {
+  try {
+    if (p) std::rethrow_exception(p);
+  } catch (const backpropc::NonFinite& e) {
+    PyErr_SetString(PyExc_FloatingPointError, e.what());
+  } catch (const backpropc::Busy& e) {
+    PyErr_SetString(PyExc_RuntimeError, e.what());
+  }
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+  using namespace backpropc::bindings;
+  m.doc() = "The C++ core of backpropc; use it through the package.";
+  pybind11::register_local_exception_translator(translate);
+  backpropc::active_instruction_set();  // a wrong BACKPROPC_ISA is refused at import, not in the middle of the work
+  bind_definitions(m);
+  bind_functions(m);
+  bind_machine(m);
+  bind_network(m);
+  bind_trainer(m);
+}

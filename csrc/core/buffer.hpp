@@ -1,0 +1,45 @@
+// A block of memory on a cache-line boundary, zeroed, that is either had whole or not at all.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+
+namespace backpropc {
+
+namespace detail {
+// Throws std::bad_alloc also for what the operating system would promise but could never deliver: with overcommitted
+// memory the promise is kept by killing the process.
+void* allocate_zeroed(std::size_t count, std::size_t element_size);
+void release(void* p) noexcept;
+}  // namespace detail
+
+template <class T>
+class Buffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  Buffer() = default;
+  explicit Buffer(std::size_t count)
+      : data_(static_cast<T*>(detail::allocate_zeroed(count, sizeof(T)))), size_(count) {}
+
+  T* data() noexcept { return data_.get(); }
+  const T* data() const noexcept { return data_.get(); }
+  std::size_t size() const noexcept { return size_; }
+  T& operator[](std::size_t i) noexcept { return data_.get()[i]; }
+  const T& operator[](std::size_t i) const noexcept { return data_.get()[i]; }
+
+  // For scratch whose need varies: what it held is lost, and it never shrinks.
+  void reserve(std::size_t count) {
+    if (count > size_) *this = Buffer(count);
+  }
+
+ private:
+  struct Release {
+    void operator()(T* p) const noexcept { detail::release(p); }
+  };
+  std::unique_ptr<T, Release> data_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace backpropc

@@ -1,0 +1,22 @@
+// What can go wrong in the core beyond a wrong argument; bindings/ turns each into Python's own exception.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace backpropc {
+
+// Two threads at one network, one of them changing it (RuntimeError).
+class Busy : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// A loss that is not a number or not finite (FloatingPointError). Thrown before the step that would have spread it.
+class NonFinite : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace backpropc

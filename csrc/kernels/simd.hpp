@@ -1,0 +1,292 @@
+// One vector of the instruction set this file is compiled for, and the operations on it that C++ has no sign for.
+//
+// BPC_ISA names the namespace (portable, avx2, avx512, neon); everything compiled once per instruction set lives in it,
+// so that no two objects share a symbol. A Vec<T> is a GCC/Clang vector, or a plain T in the portable kernels; +, -, *, /,
+// <, and m ? a : b read the same for both.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#if defined(__GNUC__)
+#define BPC_INLINE inline __attribute__((always_inline))
+#define BPC_RESTRICT __restrict__
+#else
+#define BPC_INLINE __forceinline
+#define BPC_RESTRICT __restrict
+#endif
+
+#ifndef BPC_ISA
+#define BPC_ISA portable
+#endif
+
+#if defined(BPC_ISA_AVX512) || defined(BPC_ISA_AVX2)
+#include <immintrin.h>
+#elif defined(BPC_ISA_NEON)
+#include <arm_neon.h>
+#else
+#include <cmath>
+#endif
+
+namespace backpropc::BPC_ISA {
+
+#if defined(BPC_ISA_AVX512)
+inline constexpr int vector_bytes = 64;
+#elif defined(BPC_ISA_AVX2)
+inline constexpr int vector_bytes = 32;
+#elif defined(BPC_ISA_NEON)
+inline constexpr int vector_bytes = 16;
+#else
+inline constexpr int vector_bytes = 0;  // scalars
+#endif
+
+// The virtual lanes of a vectorised reduction: the same on every instruction set, so that sums are the same bits.
+template <class T>
+inline constexpr int virtual_lanes = 64 / int(sizeof(T));
+
+template <class V>
+struct VecTraits;
+
+#if defined(BPC_ISA_AVX512) || defined(BPC_ISA_AVX2) || defined(BPC_ISA_NEON)
+
+template <class T>
+struct VecOf;
+template <>
+struct VecOf<float> {
+  typedef float Vec __attribute__((vector_size(vector_bytes)));
+  typedef std::int32_t Int __attribute__((vector_size(vector_bytes)));
+  typedef std::uint32_t UInt __attribute__((vector_size(vector_bytes)));
+};
+template <>
+struct VecOf<double> {
+  typedef double Vec __attribute__((vector_size(vector_bytes)));
+  typedef std::int64_t Int __attribute__((vector_size(vector_bytes)));
+  typedef std::uint64_t UInt __attribute__((vector_size(vector_bytes)));
+};
+template <class T>
+using Vec = typename VecOf<T>::Vec;
+
+template <>
+struct VecTraits<Vec<float>> {
+  using Element = float;
+  using Int = VecOf<float>::Int;
+  using UInt = VecOf<float>::UInt;
+};
+template <>
+struct VecTraits<Vec<double>> {
+  using Element = double;
+  using Int = VecOf<double>::Int;
+  using UInt = VecOf<double>::UInt;
+};
+
+#else
+
+template <class T>
+using Vec = T;
+
+template <>
+struct VecTraits<float> {
+  using Element = float;
+  using Int = std::int32_t;
+  using UInt = std::uint32_t;
+};
+template <>
+struct VecTraits<double> {
+  using Element = double;
+  using Int = std::int64_t;
+  using UInt = std::uint64_t;
+};
+
+#endif
+
+template <class V>
+using Element = typename VecTraits<V>::Element;
+template <class V>
+using Int = typename VecTraits<V>::Int;
+template <class V>
+using UInt = typename VecTraits<V>::UInt;
+// The signed integer as wide as V's element.
+template <class V>
+using IntElement = std::conditional_t<sizeof(Element<V>) == 4, std::int32_t, std::int64_t>;
+template <class V>
+using UIntElement = std::make_unsigned_t<IntElement<V>>;
+template <class T>
+inline constexpr int lanes = int(sizeof(Vec<T>) / sizeof(T));
+
+// --- fused multiply-add: a·b + c with one rounding; splat: s in every lane -----------------------------------------------
+// A splat is written with the intrinsic: `v{} + s` would cost an addition.
+
+#if defined(BPC_ISA_AVX512)
+BPC_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm512_fmadd_ps(a, b, c); }
+BPC_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return _mm512_fmadd_pd(a, b, c); }
+BPC_INLINE Vec<float> splat(float s) { return _mm512_set1_ps(s); }
+BPC_INLINE Vec<double> splat(double s) { return _mm512_set1_pd(s); }
+BPC_INLINE Vec<float> sqrt(Vec<float> a) { return _mm512_sqrt_ps(a); }
+BPC_INLINE Vec<double> sqrt(Vec<double> a) { return _mm512_sqrt_pd(a); }
+#elif defined(BPC_ISA_AVX2)
+BPC_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm256_fmadd_ps(a, b, c); }
+BPC_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return _mm256_fmadd_pd(a, b, c); }
+BPC_INLINE Vec<float> splat(float s) { return _mm256_set1_ps(s); }
+BPC_INLINE Vec<double> splat(double s) { return _mm256_set1_pd(s); }
+BPC_INLINE Vec<float> sqrt(Vec<float> a) { return _mm256_sqrt_ps(a); }
+BPC_INLINE Vec<double> sqrt(Vec<double> a) { return _mm256_sqrt_pd(a); }
+#elif defined(BPC_ISA_NEON)
+BPC_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return vfmaq_f32(c, a, b); }
+BPC_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return vfmaq_f64(c, a, b); }
+BPC_INLINE Vec<float> splat(float s) { return vdupq_n_f32(s); }
+BPC_INLINE Vec<double> splat(double s) { return vdupq_n_f64(s); }
+BPC_INLINE Vec<float> sqrt(Vec<float> a) { return vsqrtq_f32(a); }
+BPC_INLINE Vec<double> sqrt(Vec<double> a) { return vsqrtq_f64(a); }
+#else
+BPC_INLINE float fma(float a, float b, float c) { return std::fma(a, b, c); }
+BPC_INLINE double fma(double a, double b, double c) { return std::fma(a, b, c); }
+BPC_INLINE float splat(float s) { return s; }
+BPC_INLINE double splat(double s) { return s; }
+BPC_INLINE float sqrt(float a) { return std::sqrt(a); }
+BPC_INLINE double sqrt(double a) { return std::sqrt(a); }
+#endif
+
+// a < b ? a : b and a > b ? a : b: the second where either is NaN. NEON's own instructions differ in that. The masks of all
+// ones are for GCC 12, which warns of uninitialised values within the plain intrinsics.
+#if defined(BPC_ISA_AVX512)
+BPC_INLINE Vec<float> min(Vec<float> a, Vec<float> b) { return _mm512_maskz_min_ps(0xffff, a, b); }
+BPC_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return _mm512_maskz_min_pd(0xff, a, b); }
+BPC_INLINE Vec<float> max(Vec<float> a, Vec<float> b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+BPC_INLINE Vec<double> max(Vec<double> a, Vec<double> b) { return _mm512_maskz_max_pd(0xff, a, b); }
+#elif defined(BPC_ISA_AVX2)
+BPC_INLINE Vec<float> min(Vec<float> a, Vec<float> b) { return _mm256_min_ps(a, b); }
+BPC_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return _mm256_min_pd(a, b); }
+BPC_INLINE Vec<float> max(Vec<float> a, Vec<float> b) { return _mm256_max_ps(a, b); }
+BPC_INLINE Vec<double> max(Vec<double> a, Vec<double> b) { return _mm256_max_pd(a, b); }
+#else
+BPC_INLINE Vec<float> min(Vec<float> a, Vec<float> b) { return a < b ? a : b; }
+BPC_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return a < b ? a : b; }
+BPC_INLINE Vec<float> max(Vec<float> a, Vec<float> b) { return a > b ? a : b; }
+BPC_INLINE Vec<double> max(Vec<double> a, Vec<double> b) { return a > b ? a : b; }
+#endif
+
+// A constant in V's element type, in every lane.
+template <class V>
+BPC_INLINE V constant(double s) {
+  return splat(static_cast<Element<V>>(s));
+}
+
+// --- memory ---------------------------------------------------------------------------------------------------------------
+
+template <class V>
+BPC_INLINE V load(const Element<V>* p) {
+  V v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+template <class V>
+BPC_INLINE void store(Element<V>* p, V v) {
+  std::memcpy(p, &v, sizeof v);
+}
+
+// The first n lanes (0 < n < lanes); the others read as 0 and are not written.
+#if defined(BPC_ISA_AVX512)
+BPC_INLINE __mmask16 first_lanes(const float*, std::size_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+BPC_INLINE __mmask8 first_lanes(const double*, std::size_t n) { return static_cast<__mmask8>((1u << n) - 1u); }
+BPC_INLINE Vec<float> masked_load(const float* p, __mmask16 m) { return _mm512_maskz_loadu_ps(m, p); }
+BPC_INLINE Vec<double> masked_load(const double* p, __mmask8 m) { return _mm512_maskz_loadu_pd(m, p); }
+BPC_INLINE void masked_store(float* p, Vec<float> v, __mmask16 m) { _mm512_mask_storeu_ps(p, m, v); }
+BPC_INLINE void masked_store(double* p, Vec<double> v, __mmask8 m) { _mm512_mask_storeu_pd(p, m, v); }
+#elif defined(BPC_ISA_AVX2)
+alignas(32) static constexpr std::int32_t lane_switch_32[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+alignas(32) static constexpr std::int64_t lane_switch_64[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
+BPC_INLINE __m256i first_lanes(const float*, std::size_t n) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lane_switch_32 + 8 - n));
+}
+BPC_INLINE __m256i first_lanes(const double*, std::size_t n) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lane_switch_64 + 4 - n));
+}
+BPC_INLINE Vec<float> masked_load(const float* p, __m256i m) { return _mm256_maskload_ps(p, m); }
+BPC_INLINE Vec<double> masked_load(const double* p, __m256i m) { return _mm256_maskload_pd(p, m); }
+BPC_INLINE void masked_store(float* p, Vec<float> v, __m256i m) { _mm256_maskstore_ps(p, m, v); }
+BPC_INLINE void masked_store(double* p, Vec<double> v, __m256i m) { _mm256_maskstore_pd(p, m, v); }
+#else
+template <class T>
+BPC_INLINE std::size_t first_lanes(const T*, std::size_t n) {
+  return n;
+}
+template <class T>
+BPC_INLINE Vec<T> masked_load(const T* p, std::size_t n) {
+  T lane[lanes<T>] = {};
+  for (std::size_t i = 0; i < n; ++i) lane[i] = p[i];
+  return load<Vec<T>>(lane);
+}
+template <class T>
+BPC_INLINE void masked_store(T* p, Vec<T> v, std::size_t n) {
+  T lane[lanes<T>];
+  store<Vec<T>>(lane, v);
+  for (std::size_t i = 0; i < n; ++i) p[i] = lane[i];
+}
+#endif
+
+template <class V>
+BPC_INLINE V load_first(const Element<V>* p, std::size_t n) {
+  return masked_load(p, first_lanes(p, n));
+}
+
+template <class V>
+BPC_INLINE void store_first(Element<V>* p, V v, std::size_t n) {
+  masked_store(p, v, first_lanes(p, n));
+}
+
+// v in the first n lanes, 0 in the others.
+template <class V>
+BPC_INLINE V keep_first(V v, std::size_t n) {
+  Element<V> lane[sizeof(V) / sizeof(Element<V>)];
+  store<V>(lane, v);
+  return load_first<V>(lane, n);
+}
+
+// --- bits -----------------------------------------------------------------------------------------------------------------
+
+template <class V>
+BPC_INLINE Int<V> bits(V v) {
+  Int<V> i;
+  std::memcpy(&i, &v, sizeof i);
+  return i;
+}
+
+template <class V>
+BPC_INLINE V from_bits(Int<V> i) {
+  V v;
+  std::memcpy(&v, &i, sizeof v);
+  return v;
+}
+
+// The same bits as unsigned integers: their shifts bring in zeros and their sums wrap around.
+template <class V>
+BPC_INLINE UInt<V> unsigned_bits(V v) {
+  UInt<V> u;
+  std::memcpy(&u, &v, sizeof u);
+  return u;
+}
+
+template <class V>
+BPC_INLINE V from_bits(UInt<V> u) {
+  V v;
+  std::memcpy(&v, &u, sizeof v);
+  return v;
+}
+
+// |v|, by clearing the sign bit: right for -0 and NaN too.
+template <class V>
+BPC_INLINE V abs(V v) {
+  constexpr std::int64_t magnitude = sizeof(Element<V>) == 4 ? std::int64_t{INT32_MAX} : INT64_MAX;
+  return from_bits<V>(bits(v) & IntElement<V>(magnitude));
+}
+
+// |magnitude| with the sign of v, -0 and NaN included.
+template <class V>
+BPC_INLINE V with_sign_of(V v, V magnitude) {
+  constexpr auto sign = UIntElement<V>(1) << (8 * sizeof(Element<V>) - 1);
+  return from_bits<V>((unsigned_bits(v) & sign) | (unsigned_bits(magnitude) & ~sign));
+}
+
+}  // namespace backpropc::BPC_ISA

@@ -1,0 +1,120 @@
+// What the rest of the core calls: one table of functions for each instruction set and type, and the choice among them.
+// All arrays are contiguous, rows first; an output may be one of the inputs of the same shape where a comment says so.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/definition.hpp"
+
+namespace backpropc {
+
+// k is blocked by this many; a packed panel has at most this many rows, of at most 128 columns.
+inline constexpr std::size_t product_scratch_depth = 256;
+inline constexpr std::size_t product_scratch_size = product_scratch_depth * 128;
+inline constexpr std::size_t pack_from_rows = 64;
+
+template <class T>
+struct ProductKernels {
+  // z (n, fan_out) = b + x·w
+  void (*forward)(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* x, const T* w, const T* b, T* z,
+                  T* scratch);
+  // dx (n, fan_in) = δ·wᵀ (BP2)
+  void (*backward)(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* delta, const T* w, T* dx,
+                   T* scratch);
+  // dw (fan_in, fan_out) = xᵀ·δ (BP4), db (fan_out) = Σ δ (BP3); or added to what is there
+  void (*gradient)(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* x, const T* delta, T* dw, T* db,
+                   bool add, T* scratch);
+};
+
+template <class T>
+struct ActivationKernels {
+  // a = σ(z); a may be z
+  void (*forward)(std::size_t rows, std::size_t columns, const T* z, T* a, const ParameterValues& p);
+  // δ = da ⊙ σ'(z), or the row's Jacobian; delta may be da; z is read only where needs_z
+  void (*backward)(std::size_t rows, std::size_t columns, const T* da, const T* z, const T* a, T* delta,
+                   const ParameterValues& p);
+  // σ'(z), null for a row function
+  void (*derivative)(std::size_t n, const T* z, const T* a, T* d, const ParameterValues& p);
+  bool needs_z;
+};
+
+template <class T>
+struct LossPass {
+  std::size_t rows, columns;
+  const T* z;  // read by of_z only
+  const T* a;  // not read by of_z where gradient is null
+  const T* t;
+  const T* weight;  // of each sample, or null where all weigh 1
+  T scale;          // what a sample's gradient is multiplied by: E is a mean
+  T* loss;          // E of each sample, or null
+  T* gradient;      // ∇ₐE (of_a) or δ (of_z), or null
+  const ParameterValues* parameters;
+};
+
+template <class T>
+struct LossKernels {
+  void (*of_a)(const LossPass<T>&);
+  void (*of_z)(const LossPass<T>&);  // E and δ straight from z, null where there is no such form
+  int output;                        // the activation that of_z stands for
+};
+
+template <class T>
+struct OptimizerStep {
+  std::size_t n;
+  T* w;
+  const T* gradient;
+  T* state;             // slot s of parameter i at state[s·slot_stride + i]
+  std::size_t slot_stride;
+  std::uint64_t step;   // 1, 2, …
+  const ParameterValues* parameters;
+};
+
+template <class T>
+struct OptimizerKernels {
+  void (*step)(const OptimizerStep<T>&);
+  int (*slots)(const ParameterValues&);
+  bool (*plain)(const ParameterValues&);  // w −= p[0]·∂E/∂w and nothing else
+};
+
+template <class T>
+struct KernelTable {
+  ProductKernels<T> product;
+  void (*scale)(std::size_t n, T s, T* y);                   // y = s·y
+  void (*add_scaled)(std::size_t n, T s, const T* x, T* y);  // y = y + s·x, fused; y may be x
+  const ActivationKernels<T>* activations;  // in the order of the lists
+  const LossKernels<T>* losses;
+  const OptimizerKernels<T>* optimizers;
+};
+
+struct InstructionSet {
+  const char* name;
+  bool (*supported)();
+  const KernelTable<float>* float32;
+  const KernelTable<double>* float64;
+
+  template <class T>
+  const KernelTable<T>& kernels() const {
+    if constexpr (sizeof(T) == sizeof(float))
+      return *float32;
+    else
+      return *float64;
+  }
+};
+
+// The ones compiled in that this processor has, the slowest first.
+const std::vector<const InstructionSet*>& available_instruction_sets();
+
+// The one in use: the fastest, or the one that BACKPROPC_ISA names. Throws std::invalid_argument, which lists the
+// available ones, where it names another.
+const InstructionSet& active_instruction_set();
+void set_instruction_set(const std::string& name);
+
+template <class T>
+const KernelTable<T>& kernels() {
+  return active_instruction_set().kernels<T>();
+}
+
+}  // namespace backpropc

@@ -1,0 +1,90 @@
+#include "network/network.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/errors.hpp"
+
+namespace backpropc {
+
+namespace {
+
+std::size_t place(std::vector<Layer>& layers) {
+  std::size_t end = 0;
+  for (Layer& layer : layers) {
+    layer.w = end;
+    layer.b = layer.w + layer.fan_in * layer.fan_out;
+    end = layer.end();
+  }
+  return end;
+}
+
+}  // namespace
+
+template <class T>
+Network<T>::Network(std::vector<Layer> layers)
+    : layers_(std::move(layers)), parameters_(std::make_shared<Buffer<T>>(place(layers_))) {}
+
+template <class T>
+Network<T>::Network(const Network& other)
+    : layers_(other.layers_), parameters_(std::make_shared<Buffer<T>>(other.n_parameters())) {
+  const Reading reading(other);
+  std::memcpy(parameters(), other.parameters(), n_parameters() * sizeof(T));
+}
+
+template <class T>
+std::size_t Network<T>::first_trainable() const {
+  std::size_t l = 0;
+  while (l < layers_.size() && !layers_[l].trainable) ++l;
+  return l;
+}
+
+template <class T>
+std::size_t Network<T>::widest() const {
+  std::size_t width = 0;
+  for (const Layer& layer : layers_) width = std::max(width, layer.fan_out);
+  return width;
+}
+
+template <class T>
+std::size_t Network<T>::first_non_finite() const {
+  const T* const p = parameters();
+  const std::size_t n = n_parameters();
+  // x·0 is 0 for a finite x and NaN for any other: sums that compilers vectorise, before the search.
+  constexpr std::size_t width = 32;
+  T check[width] = {};
+  const std::size_t blocks = n / width * width;
+  for (std::size_t i = 0; i < blocks; i += width)
+    for (std::size_t j = 0; j < width; ++j) check[j] += p[i + j] * T(0);
+  const bool finite = std::all_of(check, check + width, [](T c) { return c == T(0); });
+  return static_cast<std::size_t>(
+      std::find_if(finite ? p + blocks : p, p + n, [](T v) { return !std::isfinite(v); }) - p);
+}
+
+template <class T>
+Network<T>::Reading::Reading(const Network& network) : network_(network) {
+  int users = network.users_.load(std::memory_order_relaxed);
+  do {
+    if (users == changing)
+      throw Busy(
+          "network: another thread is training it; wait until that has ended, or give this thread a copy made before "
+          "(network.copy())");
+  } while (!network.users_.compare_exchange_weak(users, users + 1, std::memory_order_acquire));
+}
+
+template <class T>
+Network<T>::Changing::Changing(const Network& network) : network_(network) {
+  int users = 0;
+  if (!network.users_.compare_exchange_strong(users, changing, std::memory_order_acquire))
+    throw Busy(users == changing
+                   ? "network: another thread is training it already; one network learns in one thread at a time, train "
+                     "a copy (network.copy())"
+                   : "network: another thread is reading it; it can learn when that has ended, or train a copy "
+                     "(network.copy())");
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace backpropc

@@ -1,0 +1,198 @@
+#include "network/passes.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace backpropc {
+
+namespace {
+
+// Rows that are taken at a time where any number may come: enough to use every row of w often, few enough for the cache.
+std::size_t block_rows(std::size_t widest) {
+  constexpr std::size_t elements = 1 << 16;
+  return std::clamp<std::size_t>(elements / std::max<std::size_t>(widest, 1), 16, 512);
+}
+
+template <class T>
+const ActivationKernels<T>& activation_of(const Layer& layer) {
+  return kernels<T>().activations[layer.activation.index];
+}
+
+// Whether E and δ come in one step from z: the stable form of a cross-entropy after its own activation.
+template <class T>
+bool has_stable_form(const Network<T>& network, const Choice& loss) {
+  const LossKernels<T>& k = kernels<T>().losses[loss.index];
+  return k.of_z != nullptr && k.output == network.layers().back().activation.index;
+}
+
+// Memory that one thread uses again and again, for calls that are too short to allocate.
+template <class T>
+T* thread_scratch(std::size_t count) {
+  thread_local Buffer<T> scratch;
+  scratch.reserve(count);
+  return scratch.data();
+}
+
+// Where the targets of n samples stand as rows: in place, or written out as rows of 0 and 1.
+template <class T>
+const T* as_rows(TargetRows<T> t, std::size_t n, std::size_t columns, T* one_hot) {
+  if (t.rows != nullptr) return t.rows;
+  std::fill_n(one_hot, n * columns, T(0));
+  for (std::size_t i = 0; i < n; ++i) one_hot[i * columns + static_cast<std::size_t>(t.classes[i])] = T(1);
+  return one_hot;
+}
+
+template <class T>
+TargetRows<T> from_row(TargetRows<T> t, std::size_t row, std::size_t columns) {
+  return {t.rows ? t.rows + row * columns : nullptr, t.classes ? t.classes + row : nullptr};
+}
+
+template <class T>
+double weighted_sum(std::size_t n, const T* loss, const T* weight) {
+  double total = 0.0;
+  for (std::size_t i = 0; i < n; ++i)
+    total += static_cast<double>(loss[i]) * (weight ? static_cast<double>(weight[i]) : 1.0);
+  return total;
+}
+
+// E of n samples from a forward pass in the workspace.
+template <class T>
+double loss_of(const Network<T>& network, const Choice& loss, std::size_t n, TargetRows<T> t, Workspace<T>& ws) {
+  const std::size_t last = network.layers().size() - 1, m = network.fan_out();
+  const LossPass<T> pass{n,       m,    ws.z(last), ws.a(last),        as_rows(t, n, m, ws.one_hot()),
+                         nullptr, T(1), ws.sample_loss(), nullptr, &loss.parameters};
+  const LossKernels<T>& k = kernels<T>().losses[loss.index];
+  (has_stable_form(network, loss) ? k.of_z : k.of_a)(pass);
+  return weighted_sum<T>(n, ws.sample_loss(), nullptr);
+}
+
+}  // namespace
+
+template <class T>
+Workspace<T>::Workspace(const Network<T>& network, const Choice& loss, std::size_t rows, Keep keep)
+    : rows_(rows), one_hot_(rows * network.fan_out()), sample_loss_(rows), scratch_(product_scratch_size) {
+  const std::size_t last = network.layers().size() - 1;
+  for (std::size_t l = 0; l <= last; ++l) {
+    const Layer& layer = network.layers()[l];
+    const bool z_is_read = keep == Keep::every_z || activation_of<T>(layer).needs_z ||
+                           (l == last && has_stable_form(network, loss));
+    z_.emplace_back(z_is_read ? rows * layer.fan_out : 0);
+    a_.emplace_back(rows * layer.fan_out);
+    delta_.emplace_back(rows * layer.fan_out);
+  }
+}
+
+template <class T>
+void forward(const Network<T>& network, const T* x, std::size_t n, Workspace<T>& ws) {
+  for (std::size_t l = 0; l < network.layers().size(); ++l) {
+    const Layer& layer = network.layers()[l];
+    T* const z = ws.z(l) != nullptr ? ws.z(l) : ws.a(l);
+    kernels<T>().product.forward(n, layer.fan_in, layer.fan_out, l == 0 ? x : ws.a(l - 1), network.w(layer),
+                                 network.b(layer), z, ws.scratch());
+    activation_of<T>(layer).forward(n, layer.fan_out, z, ws.a(l), layer.activation.parameters);
+  }
+}
+
+template <class T>
+double output_error(const Network<T>& network, const Choice& loss, std::size_t n, TargetRows<T> t, const T* weight,
+                    T scale, Workspace<T>& ws) {
+  const std::size_t last = network.layers().size() - 1, m = network.fan_out();
+  const Layer& layer = network.layers()[last];
+  const LossPass<T> pass{n,      m,     ws.z(last),       ws.a(last),     as_rows(t, n, m, ws.one_hot()),
+                         weight, scale, ws.sample_loss(), ws.delta(last), &loss.parameters};
+  const LossKernels<T>& k = kernels<T>().losses[loss.index];
+  if (has_stable_form(network, loss)) {
+    k.of_z(pass);
+  } else {
+    k.of_a(pass);
+    activation_of<T>(layer).backward(n, m, ws.delta(last), ws.z(last), ws.a(last), ws.delta(last),
+                                     layer.activation.parameters);
+  }
+  return weighted_sum(n, ws.sample_loss(), weight);
+}
+
+template <class T>
+void error_below(const Network<T>& network, std::size_t l, std::size_t n, Workspace<T>& ws) {
+  const Layer& layer = network.layers()[l];
+  const Layer& below = network.layers()[l - 1];
+  kernels<T>().product.backward(n, layer.fan_in, layer.fan_out, ws.delta(l), network.w(layer), ws.delta(l - 1),
+                                ws.scratch());
+  activation_of<T>(below).backward(n, below.fan_out, ws.delta(l - 1), ws.z(l - 1), ws.a(l - 1), ws.delta(l - 1),
+                                   below.activation.parameters);
+}
+
+template <class T>
+void predict(const Network<T>& network, const T* x, std::size_t n, T* out, const Stop& stop) {
+  const std::size_t n_layers = network.layers().size();
+  const std::size_t rows = std::min(n, block_rows(network.widest()));
+  const std::size_t between = rows * network.widest();
+  T* const scratch = thread_scratch<T>(product_scratch_size + 2 * between);
+  T* const hidden[2] = {scratch + product_scratch_size, scratch + product_scratch_size + between};
+  for (std::size_t begin = 0; begin < n && !stop(); begin += rows) {
+    const std::size_t block = std::min(rows, n - begin);
+    const T* from = x + begin * network.fan_in();
+    for (std::size_t l = 0; l < n_layers; ++l) {
+      const Layer& layer = network.layers()[l];
+      T* const to = l + 1 == n_layers ? out + begin * network.fan_out() : hidden[l % 2];
+      kernels<T>().product.forward(block, layer.fan_in, layer.fan_out, from, network.w(layer), network.b(layer), to,
+                                   scratch);
+      activation_of<T>(layer).forward(block, layer.fan_out, to, to, layer.activation.parameters);
+      from = to;
+    }
+  }
+}
+
+template <class T>
+double mean_loss(const Network<T>& network, const Choice& loss, const T* x, std::size_t n, TargetRows<T> t,
+                 Workspace<T>& ws, const Stop& stop) {
+  double total = 0.0;
+  for (std::size_t begin = 0; begin < n && !stop(); begin += ws.rows()) {
+    const std::size_t block = std::min(ws.rows(), n - begin);
+    forward(network, x + begin * network.fan_in(), block, ws);
+    total += loss_of(network, loss, block, from_row(t, begin, network.fan_out()), ws);
+  }
+  return total / static_cast<double>(n);
+}
+
+template <class T>
+Workspace<T> evaluation_workspace(const Network<T>& network, const Choice& loss, std::size_t n) {
+  return Workspace<T>(network, loss, std::min(n, block_rows(std::max(network.widest(), network.fan_in()))));
+}
+
+template <class T>
+double gradient(const Network<T>& network, const Choice& loss, const T* x, std::size_t n, TargetRows<T> t, T* into,
+                const Stop& stop) {
+  Workspace<T> ws = evaluation_workspace(network, loss, n);
+  const T scale = T(1) / static_cast<T>(n);
+  double total = 0.0;
+  for (std::size_t begin = 0; begin < n && !stop(); begin += ws.rows()) {
+    const std::size_t block = std::min(ws.rows(), n - begin);
+    const T* const rows = x + begin * network.fan_in();
+    forward(network, rows, block, ws);
+    total += output_error(network, loss, block, from_row(t, begin, network.fan_out()), static_cast<const T*>(nullptr),
+                          scale, ws);
+    backward(network, rows, block, 0, ws, [&](std::size_t l, const T* a, T* delta) {
+      const Layer& layer = network.layers()[l];
+      kernels<T>().product.gradient(block, layer.fan_in, layer.fan_out, a, delta, into + layer.w, into + layer.b,
+                                    begin > 0, ws.scratch());
+    });
+  }
+  return total / static_cast<double>(n);
+}
+
+#define BPC_INSTANTIATE(T)                                                                                             \
+  template class Workspace<T>;                                                                                         \
+  template void forward(const Network<T>&, const T*, std::size_t, Workspace<T>&);                                      \
+  template double output_error(const Network<T>&, const Choice&, std::size_t, TargetRows<T>, const T*, T,              \
+                               Workspace<T>&);                                                                         \
+  template void error_below(const Network<T>&, std::size_t, std::size_t, Workspace<T>&);                               \
+  template void predict(const Network<T>&, const T*, std::size_t, T*, const Stop&);                                    \
+  template Workspace<T> evaluation_workspace(const Network<T>&, const Choice&, std::size_t);                           \
+  template double mean_loss(const Network<T>&, const Choice&, const T*, std::size_t, TargetRows<T>, Workspace<T>&,     \
+                            const Stop&);                                                                              \
+  template double gradient(const Network<T>&, const Choice&, const T*, std::size_t, TargetRows<T>, T*, const Stop&);
+
+BPC_INSTANTIATE(float)
+BPC_INSTANTIATE(double)
+
+}  // namespace backpropc

@@ -1,0 +1,85 @@
+// The passes through a network: forward, BP1 at the output, backward; on memory that the caller has set aside.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "core/buffer.hpp"
+#include "network/network.hpp"
+
+namespace backpropc {
+
+// What the samples should be: rows of outputs, or one class for each sample.
+template <class T>
+struct TargetRows {
+  const T* rows = nullptr;
+  const std::int64_t* classes = nullptr;
+};
+
+// What one pass of at most `rows` samples leaves behind: aˡ, δˡ and, where a derivative or the loss reads it, zˡ.
+template <class T>
+class Workspace {
+ public:
+  enum class Keep { what_is_needed, every_z };
+
+  Workspace(const Network<T>& network, const Choice& loss, std::size_t rows, Keep keep = Keep::what_is_needed);
+
+  std::size_t rows() const { return rows_; }
+  T* z(std::size_t layer) { return z_[layer].size() > 0 ? z_[layer].data() : nullptr; }
+  T* a(std::size_t layer) { return a_[layer].data(); }
+  T* delta(std::size_t layer) { return delta_[layer].data(); }
+  T* one_hot() { return one_hot_.data(); }
+  T* sample_loss() { return sample_loss_.data(); }
+  T* scratch() { return scratch_.data(); }
+
+ private:
+  std::size_t rows_;
+  std::vector<Buffer<T>> z_, a_, delta_;
+  Buffer<T> one_hot_, sample_loss_, scratch_;
+};
+
+// z¹ … aᴸ of n rows of x.
+template <class T>
+void forward(const Network<T>& network, const T* x, std::size_t n, Workspace<T>& ws);
+
+// BP1: δᴸ of n samples into the workspace, each multiplied by scale·weight; returns Σ weight·E over the samples.
+template <class T>
+double output_error(const Network<T>& network, const Choice& loss, std::size_t n, TargetRows<T> t, const T* weight,
+                    T scale, Workspace<T>& ws);
+
+// BP2, one layer: δ of layer l − 1 from that of layer l.
+template <class T>
+void error_below(const Network<T>& network, std::size_t l, std::size_t n, Workspace<T>& ws);
+
+// BP2 from the last layer down to layer `lowest`. at(l, a, delta) is called for each on the way, after δ of the layer below
+// has been taken, so that it may change w and δ of layer l: BP3, BP4 and the update are its to do.
+template <class T, class AtLayer>
+void backward(const Network<T>& network, const T* x, std::size_t n, std::size_t lowest, Workspace<T>& ws, AtLayer at) {
+  for (std::size_t l = network.layers().size(); l-- > lowest;) {
+    if (l > lowest) error_below(network, l, n, ws);
+    at(l, l == 0 ? x : ws.a(l - 1), ws.delta(l));
+  }
+}
+
+// Asked between blocks of work that may take long; true ends the work, whose result is then of no use.
+using Stop = std::function<bool()>;
+
+// aᴸ of n rows of x into out, whatever their number, in memory that does not grow with it.
+template <class T>
+void predict(const Network<T>& network, const T* x, std::size_t n, T* out, const Stop& stop);
+
+// Memory for mean_loss over n samples, whatever their number.
+template <class T>
+Workspace<T> evaluation_workspace(const Network<T>& network, const Choice& loss, std::size_t n);
+
+// Mean E over n > 0 samples.
+template <class T>
+double mean_loss(const Network<T>& network, const Choice& loss, const T* x, std::size_t n, TargetRows<T> t,
+                 Workspace<T>& ws, const Stop& stop);
+
+// Mean E over n > 0 samples, and its gradient, laid out as the parameters are.
+template <class T>
+double gradient(const Network<T>& network, const Choice& loss, const T* x, std::size_t n, TargetRows<T> t, T* into,
+                const Stop& stop);
+
+}  // namespace backpropc

@@ -1,0 +1,80 @@
+// Minibatch gradient descent on one network: the epoch loop, the state that an optimizer keeps, and where in the data a
+// run stands.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "network/passes.hpp"
+
+namespace backpropc {
+
+// n samples: x row by row, and what each should become.
+template <class T>
+struct Samples {
+  std::size_t n = 0;
+  const T* x = nullptr;
+  TargetRows<T> t;
+};
+
+struct TrainerSettings {
+  Choice loss, optimizer;
+  std::size_t batch_size = 1;
+  bool shuffle = true;
+  std::uint64_t seed = 0;
+};
+
+// One number for every epoch completed.
+struct EpochLosses {
+  std::vector<double> training, validation;
+};
+
+template <class T>
+class Trainer {
+ public:
+  Trainer(std::shared_ptr<Network<T>> network, const TrainerSettings& settings);
+
+  const TrainerSettings& settings() const { return settings_; }
+  const std::shared_ptr<Network<T>>& network() const { return network_; }
+  std::uint64_t epoch() const { return epoch_; }
+  std::uint64_t step_count() const { return step_count_; }
+  const EpochLosses& losses() const { return losses_; }
+
+  // Trains until `until_epoch` epochs are completed, from where the last call was stopped. stop() is asked now and
+  // then, between whole steps. Nothing is allocated per step. A loss that is not finite throws NonFinite before
+  // the step that would have spread it.
+  void fit(const Samples<T>& training, const Samples<T>* validation, std::uint64_t until_epoch, const Stop& stop);
+
+  void set_learning_rate(double rate);
+
+  // One update on all of the samples; the loss before it.
+  double step(const Samples<T>& batch);
+
+ private:
+  void begin_epoch(std::size_t n);
+  bool run_steps(const Samples<T>& training, const Stop& stop);
+  bool end_epoch(const Samples<T>* validation, Workspace<T>* workspace, const Stop& stop);
+  Samples<T> next_batch(const Samples<T>& training);
+  double update(const Samples<T>& batch);
+  void update_directly(const Samples<T>& batch, T rate);
+  void update_by_gradient(const Samples<T>& batch);
+  void make_room(std::size_t batch);
+
+  std::shared_ptr<Network<T>> network_;
+  TrainerSettings settings_;
+  std::unique_ptr<Workspace<T>> workspace_;
+  Buffer<T> gradient_, state_;             // of all parameters; empty where the optimizer needs none
+  Buffer<T> batch_x_, batch_t_;            // a shuffled batch, gathered
+  Buffer<std::int64_t> batch_classes_;
+  std::vector<std::size_t> order_;         // of the samples in this epoch; empty without shuffling
+  std::uint64_t epoch_ = 0, step_count_ = 0;
+  std::size_t samples_ = 0, position_ = 0; // how many an epoch has, and how many of them this one has seen
+  double epoch_loss_ = 0.0;                // Σ E over those
+  EpochLosses losses_;
+};
+
+extern template class Trainer<float>;
+extern template class Trainer<double>;
+
+}  // namespace backpropc

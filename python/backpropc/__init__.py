@@ -1,0 +1,76 @@
+"""Backpropagation on dense networks: the lecture's BP1 to BP4 in C++, on NumPy arrays.
+
+>>> import numpy as np, backpropc as bp
+>>> net = bp.Network([8, 3, 8], activation="logistic", seed=0)
+>>> history = net.fit(np.eye(8), np.eye(8), optimizer=bp.SGD(0.3), batch_size=1, epochs=5000)
+>>> bool((net.predict(np.eye(8)).argmax(axis=1) == np.arange(8)).all())
+True
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _core, definitions
+from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER
+from .functions import (
+    DenseBackward,
+    DenseForward,
+    activate,
+    activation_derivative,
+    dense_backward,
+    dense_forward,
+    loss_gradient,
+    loss_value,
+    sgd_update,
+)
+from .machine import available_isas, isa, show_config
+from .network import Dense, Gradients, Network, Trace
+from .training import History, Trainer
+
+__version__: str = _core.version
+
+ACTIVATIONS = ACTIVATION.names
+LOSSES = LOSS.names
+OPTIMIZERS = OPTIMIZER.names
+INITIALIZERS = INITIALIZER.names
+
+_definitions = definitions.objects()
+
+
+def __getattr__(name: str) -> Any:
+    """Offer every definition that takes parameters by its name: ``bp.SGD``, ``bp.uniform``."""
+    try:
+        return _definitions[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_definitions})
+
+
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALIZERS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "Dense",
+    "DenseBackward",
+    "DenseForward",
+    "Gradients",
+    "History",
+    "Network",
+    "Trace",
+    "Trainer",
+    "activate",
+    "activation_derivative",
+    "available_isas",
+    "dense_backward",
+    "dense_forward",
+    "isa",
+    "loss_gradient",
+    "loss_value",
+    "sgd_update",
+    "show_config",
+]

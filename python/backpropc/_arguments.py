@@ -1,0 +1,128 @@
+"""Arguments as the core needs them, and the words of what is wrong with them.
+
+The core reads contiguous arrays of one dtype. Whatever a caller gives is turned into that here, or refused with
+Python's own exception: a ``TypeError`` where it is not real numbers, a ``ValueError`` where the shape or a value does
+not fit.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[Any]
+
+FLOAT32 = np.dtype(np.float32)
+FLOAT64 = np.dtype(np.float64)
+
+
+def real_array(value: ArrayLike, name: str) -> FloatArray:
+    """Return `value` as an array of real numbers, of whatever dtype it has."""
+    if type(value) is not np.ndarray and hasattr(value, "mask") and isinstance(value, np.ndarray):
+        raise TypeError(f"{name} is a masked array; it must be a plain one: fill the gaps or leave those rows out")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is not an array: {error}; it must be a rectangular array of real numbers") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {array.dtype}; it must hold real numbers (float32 or float64)")
+    return array
+
+
+def core_dtype(*values: object) -> np.dtype[Any]:
+    """Return the dtype the core computes in for these: numpy.result_type's, within float32 and float64."""
+    dtype = np.result_type(*(v if isinstance(v, (int, float)) else np.asarray(v) for v in values))  # type: ignore[arg-type]
+    if dtype.kind == "f" and dtype.itemsize <= FLOAT32.itemsize:
+        return FLOAT32
+    return FLOAT64
+
+
+def as_core(array: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Return `array` itself if the core can read it where it is, or else a copy it can read."""
+    if array.dtype == dtype:
+        return np.require(array, dtype, ("C", "A"))
+    with np.errstate(all="ignore"):  # a number too large for float32 becomes infinite without a warning of NumPy's
+        return np.require(array, dtype, ("C", "A"))
+
+
+def quick_array(value: ArrayLike, name: str, dtype: np.dtype[Any]) -> FloatArray:
+    """Return `value` as a contiguous array of `dtype`, at no cost where it is one."""
+    if type(value) is np.ndarray and value.dtype == dtype:
+        flags = value.flags
+        if flags.c_contiguous and flags.aligned:
+            return value
+    return as_core(real_array(value, name), dtype)
+
+
+def real_number(value: object, name: str) -> float:
+    """Return `value` as a float, if it is a real number."""
+    if isinstance(value, (bool, np.bool_, str, bytes, complex, np.complexfloating)):
+        raise TypeError(f"{name} is {value!r}; it must be a real number")
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {value!r}; it must be a real number") from None
+
+
+def not_negative(value: object, name: str) -> float:
+    """Return `value` as a float, if it is finite and at least 0."""
+    number = real_number(value, name)
+    if not 0.0 <= number < np.inf:
+        raise ValueError(f"{name} is {number}; it must be finite and at least 0")
+    return number
+
+
+def whole_number(value: object, name: str, at_least: int) -> int:
+    """Return `value` as an int, if it is one and no smaller than `at_least`."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}; it must be an integer")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; it must be an integer") from None
+    if number < at_least:
+        raise ValueError(f"{name} is {number}; it must be at least {at_least}")
+    return number
+
+
+def truth(value: object, name: str) -> bool:
+    """Return `value` as a bool, if it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}; it must be True or False")
+    return bool(value)
+
+
+def network_dtype(dtype: object) -> np.dtype[Any]:
+    """Return the dtype of a network's parameters: float32 or float64."""
+    try:
+        found = np.dtype(dtype)  # type: ignore[call-overload]
+    except TypeError:
+        raise TypeError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'") from None
+    if dtype is None or found not in (FLOAT32, FLOAT64):
+        raise ValueError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'")
+    return FLOAT32 if found == FLOAT32 else FLOAT64
+
+
+def seed_value(seed: object, rng: object = None) -> int:
+    """Return a seed in [0, 2**64) from NumPy's habit: None, an int, or a numpy.random.Generator."""
+    if seed is not None and rng is not None:
+        raise TypeError("seed and rng are two names of one argument; give one of them")
+    given, name = (seed, "seed") if rng is None else (rng, "rng")
+    if given is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    if isinstance(given, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
+        return int(np.random.default_rng(given).integers(0, 2**64, dtype=np.uint64))
+    if isinstance(given, (bool, np.bool_)) or not hasattr(given, "__index__"):
+        raise TypeError(f"{name} is {given!r}; it must be None, an integer or a numpy.random.Generator")
+    number = operator.index(given)
+    if not 0 <= number < 2**64:
+        raise ValueError(f"{name} is {number}; it must be at least 0 and below 2**64")
+    return number
+
+
+def shape_error(name: str, found: tuple[int, ...], expected: str) -> ValueError:
+    """Return the error for an array of a shape that does not fit."""
+    return ValueError(f"{name} has shape {found}; it must be {expected}")

@@ -1,0 +1,197 @@
+"""Activations, losses, optimizers and initializers by name, and as objects where they take parameters.
+
+What exists is written down once, in the lists of ``csrc/math``; this module reads those lists. A definition is given
+by its name (``"logistic"``), or as an object where it takes parameters (``bp.SGD(0.3)``, ``bp.uniform(-0.1, 0.1)``).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+from . import _core
+from ._arguments import real_number, truth
+
+
+class Definition:
+    """One activation, loss, optimizer or initializer, with values for its parameters. Immutable.
+
+    Attributes
+    ----------
+    name : str
+        The registered name.
+    parameters : dict of str to float or bool
+        The values of its parameters, in their order.
+    """
+
+    family: ClassVar[Family]
+    name: ClassVar[str]
+    entry: ClassVar[dict[str, Any]]
+    __slots__ = ("_choice", "parameters")
+    parameters: dict[str, float | bool]
+    _choice: _core.Choice
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        try:
+            given = inspect.signature(type(self)).bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {error}; write {_usage(self.entry)}") from None
+        values = {p["name"]: _checked(self.name, p, given.get(p["name"], p["default"])) for p in self.entry["parameters"]}
+        choice = self.family.choose(self.family.index[self.name], [float(v) for v in values.values()])
+        object.__setattr__(self, "parameters", values)
+        object.__setattr__(self, "_choice", choice)
+
+    def __getattr__(self, name: str) -> float | bool:
+        if not name.startswith("_") and name in self.parameters:
+            return self.parameters[name]
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{self.name} cannot be changed; make a new one: {_usage(self.entry)}")
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{p['name']}={self.parameters[p['name']]!r}"
+            for p in self.entry["parameters"]
+            if p["default"] is None or self.parameters[p["name"]] != p["default"]
+        )
+        return f"{self.name}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.parameters == self.parameters  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((self.name, *self.parameters.values()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (self.family.kind, self.name, tuple(self.parameters.values())))
+
+    @property
+    def short(self) -> str | Definition:
+        """The name alone, where that says all."""
+        return self if self.parameters else self.name
+
+
+class Family:
+    """All definitions of one kind, by name."""
+
+    def __init__(self, kind: str, entries: tuple[dict[str, Any], ...], choose: Callable[..., _core.Choice]) -> None:
+        self.kind = kind
+        self.choose = choose
+        self.names = tuple(entry["name"] for entry in entries)
+        self.index = {name: i for i, name in enumerate(self.names)}
+        self.aliases = {entry["alias"]: entry["name"] for entry in entries if entry["alias"]}
+        self.classes = {entry["name"]: self._make_class(entry) for entry in entries}
+        self._by_name: dict[str, Definition] = {}
+
+    def _make_class(self, entry: dict[str, Any]) -> type[Definition]:
+        parameters = [
+            inspect.Parameter(
+                p["name"],
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=inspect.Parameter.empty if p["default"] is None else p["default"],
+            )
+            for p in entry["parameters"]
+        ]
+        doc = f"The {self.kind} ``{entry['name']}``: {entry['formula']}.\n\nSource: {entry['source'] or 'definition'}."
+        if parameters:
+            doc += "\n\nParameters\n----------\n" + "\n".join(
+                f"{p['name']} : {'bool' if p['is_flag'] else 'float'}\n    {_allowed(p).capitalize()}."
+                for p in entry["parameters"]
+            )
+        members = {
+            "__slots__": (),
+            "__doc__": doc,
+            "__module__": __name__,
+            "__signature__": inspect.Signature(parameters),
+            "family": self,
+            "name": entry["name"],
+            "entry": entry,
+        }
+        return type(entry["name"], (Definition,), members)
+
+    def resolve(self, value: object, argument: str) -> Definition:
+        """Return the definition that `value` names or is.
+
+        Raises
+        ------
+        TypeError
+            `value` is neither a name nor a definition of this family.
+        ValueError
+            There is no such name, or it takes parameters that a name alone does not give.
+        """
+        if isinstance(value, Definition):
+            if value.family is not self:
+                raise TypeError(f"{argument} is {value!r}, {_a(value.family.kind)}; it must be {_a(self.kind)}")
+            return value
+        if not isinstance(value, str):
+            raise TypeError(f"{argument} is {value!r}; it must be a name or {_a(self.kind)} object: {self._list()}")
+        known = self._by_name.get(value)
+        return known if known is not None else self._resolve_name(value, argument)
+
+    def _resolve_name(self, name: str, argument: str) -> Definition:
+        found = self.classes.get(self.aliases.get(name, name))
+        if found is None:
+            raise ValueError(f"{argument} is {name!r}; it must be one of: {self._list()}")
+        if any(p["default"] is None for p in found.entry["parameters"]):
+            raise ValueError(f"{argument} is {name!r}, which takes parameters; write bp.{_usage(found.entry)}")
+        return self._by_name.setdefault(name, found())
+
+    def _list(self) -> str:
+        return ", ".join(self.names)
+
+    def objects(self) -> Iterator[tuple[str, type[Definition]]]:
+        """Yield the definitions that users write as objects: those that take parameters."""
+        for name, cls in self.classes.items():
+            if cls.entry["parameters"]:
+                yield name, cls
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _usage(entry: dict[str, Any]) -> str:
+    arguments = (p["name"] if p["default"] is None else f"{p['name']}={p['default']}" for p in entry["parameters"])
+    return f"{entry['name']}({', '.join(arguments)})"
+
+
+def _allowed(p: dict[str, Any]) -> str:
+    if p["is_flag"]:
+        return "True or False"
+    low, high = p["low"], p["high"]
+    if low == -float("inf") and high == float("inf"):
+        return "a finite number"
+    if high == float("inf"):
+        return f"a finite number {'at least' if p['low_included'] else 'above'} {low:g}"
+    left, right = "[" if p["low_included"] else "(", "]" if p["high_included"] else ")"
+    return f"a number in {left}{low:g}, {high:g}{right}"
+
+
+def _checked(owner: str, p: dict[str, Any], value: object) -> float | bool:
+    name = f"{owner}: {p['name']}"
+    if p["is_flag"]:
+        return truth(value, name)
+    number = real_number(value, name)
+    above = number >= p["low"] if p["low_included"] else number > p["low"]
+    below = number <= p["high"] if p["high_included"] else number < p["high"]
+    if not (above and below):
+        raise ValueError(f"{name} is {number}; it must be {_allowed(p)}")
+    return number
+
+
+ACTIVATION = Family("activation", _core.activations, _core.choose_activation)
+LOSS = Family("loss", _core.losses, _core.choose_loss)
+OPTIMIZER = Family("optimizer", _core.optimizers, _core.choose_optimizer)
+INITIALIZER = Family("initializer", _core.initializers, _core.choose_initializer)
+FAMILIES = {family.kind: family for family in (ACTIVATION, LOSS, OPTIMIZER, INITIALIZER)}
+
+
+def _rebuild(kind: str, name: str, values: tuple[float | bool, ...]) -> Definition:
+    return FAMILIES[kind].classes[name](*values)
+
+
+def objects() -> dict[str, type[Definition]]:
+    """Return everything that takes parameters, by the name under which the package offers it."""
+    return {name: cls for family in FAMILIES.values() for name, cls in family.objects()}

@@ -1,0 +1,280 @@
+"""Training: a loss, an optimizer and everything that a run carries from one epoch to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _core
+from ._arguments import FLOAT32, seed_value, truth, whole_number
+from .definitions import LOSS, OPTIMIZER, Definition
+
+if TYPE_CHECKING:
+    from .network import Network, Seed
+
+
+def trainer_class(dtype: np.dtype[Any]) -> type[_core.Trainer]:
+    """Return the core's trainer for networks of this dtype."""
+    return cast("type[_core.Trainer]", _core.TrainerFloat32 if dtype == FLOAT32 else _core.TrainerFloat64)
+
+
+class History:
+    """What a run of epochs recorded.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        ``"loss"`` and, where there were validation data, ``"val_loss"``: one number for each epoch, as in Keras.
+    loss, val_loss : list of float
+        The same lists; ``val_loss`` is empty where there were no validation data.
+    epoch : list of int
+        The epochs' numbers since the trainer's birth, from 0.
+
+    Notes
+    -----
+    The loss of an epoch is the mean over its samples, each with the parameters it was trained with; the validation loss
+    is that of the parameters at the epoch's end.
+    """
+
+    def __init__(self, epoch: list[int], history: dict[str, list[float]]) -> None:
+        self.epoch = epoch
+        self.history = history
+
+    @property
+    def loss(self) -> list[float]:
+        """Training loss of each epoch."""
+        return self.history["loss"]
+
+    @property
+    def val_loss(self) -> list[float]:
+        """Validation loss of each epoch."""
+        return self.history.get("val_loss", [])
+
+    def __repr__(self) -> str:
+        if not self.epoch:
+            return "History(no epochs)"
+        last = ", ".join(f"{name}={values[-1]:.6g}" for name, values in self.history.items())
+        return f"History({len(self.epoch)} epochs, last: {last})"
+
+
+class Trainer:
+    """Minibatch gradient descent on a network.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place.
+    loss : str or loss object
+        E, one of `LOSSES`.
+    optimizer : optimizer object
+        How a step is taken, one of `OPTIMIZERS`, as ``bp.SGD(0.1)``.
+    batch_size : int
+        Samples in a step, at least 1; the last batch of an epoch may be smaller. With 1, ``shuffle=False`` and plain
+        ``bp.SGD`` it is the lecture's online training.
+    shuffle : bool
+        Whether each epoch takes the samples in a new random order.
+    seed, rng : None, int in [0, 2**64), or numpy.random.Generator
+        Where the orders come from (two names of one argument). The same int gives the same run on every machine.
+
+    Raises
+    ------
+    TypeError
+        An argument is of the wrong type.
+    ValueError
+        A name is unknown or a number out of its range.
+
+    Notes
+    -----
+    The order of epoch e is a Fisher–Yates shuffle by Philox4x64-10 with key (seed, 1) and e for a substream, so it
+    depends on nothing that came before.
+
+    Examples
+    --------
+    >>> import numpy as np, backpropc as bp
+    >>> net = bp.Network([8, 3, 8], seed=0)
+    >>> trainer = bp.Trainer(net, loss="half_squared_error", optimizer=bp.SGD(0.3), batch_size=1, seed=0)
+    >>> trainer.fit(np.eye(8), np.eye(8), epochs=100).epoch[-1], trainer.step_count
+    (99, 800)
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: str | Definition = "half_squared_error",
+        optimizer: str | Definition | None = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: Seed = None,
+        rng: Seed = None,
+    ) -> None:
+        from .network import Network
+
+        if not isinstance(network, Network):
+            raise TypeError(f"network is {network!r} ({type(network).__name__}); it must be a backpropc.Network")
+        if optimizer is None:
+            raise TypeError("optimizer is missing; give one, as optimizer=bp.SGD(0.1)")
+        self._network = network
+        self._loss = LOSS.resolve(loss, "loss")
+        self._optimizer = OPTIMIZER.resolve(optimizer, "optimizer")
+        self._batch_size = whole_number(batch_size, "batch_size", 1)
+        self._shuffle = truth(shuffle, "shuffle")
+        self._seed = seed_value(seed, rng)
+        self._has_validation: list[bool] = []
+        self._core: _core.Trainer = trainer_class(network.dtype)(
+            network._core,
+            self._loss._choice,
+            self._optimizer._choice,
+            batch_size=min(self._batch_size, 2**62),
+            shuffle=self._shuffle,
+            seed=self._seed,
+        )
+
+    @property
+    def network(self) -> Network:
+        """The network being trained."""
+        return self._network
+
+    @property
+    def loss(self) -> str | Definition:
+        """The loss E."""
+        return self._loss.short
+
+    @property
+    def optimizer(self) -> str | Definition:
+        """How a step is taken."""
+        return self._optimizer.short
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in a step."""
+        return self._batch_size
+
+    @property
+    def shuffle(self) -> bool:
+        """Whether each epoch takes the samples in a new order."""
+        return self._shuffle
+
+    @property
+    def seed(self) -> int:
+        """The seed of the orders, also where it was drawn."""
+        return self._seed
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs completed since the trainer's birth."""
+        return self._core.epoch
+
+    @property
+    def step_count(self) -> int:
+        """Number of steps done since the trainer's birth."""
+        return self._core.step_count
+
+    @property
+    def history(self) -> History:
+        """All epochs since the trainer's birth, also those of a `fit` that was interrupted."""
+        return self._history_since(0)
+
+    def __repr__(self) -> str:
+        return (
+            f"Trainer({self._network!r}, loss={self.loss!r}, optimizer={self.optimizer!r}, "
+            f"batch_size={self._batch_size}, shuffle={self._shuffle}, seed={self._seed}; "
+            f"{self.epoch} epochs, {self.step_count} steps done)"
+        )
+
+    def fit(
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        epochs: int | None = None,
+        *,
+        until_epoch: int | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> History:
+        """Train for a number of epochs, in the core and without the GIL.
+
+        Parameters
+        ----------
+        x : array_like, shape (n, fan_in)
+            Samples; read in place where they are contiguous and of the network's dtype.
+        t : array_like, shape (n, fan_out)
+            Targets; for ``softmax_cross_entropy`` also integer classes, (n,).
+        epochs : int, default 1
+            How many more epochs to train; an epoch that was interrupted counts as the first of them.
+        until_epoch : int
+            Instead of `epochs`: up to the end of this epoch since the trainer's birth.
+        validation_data : tuple of (x, t)
+            Samples whose loss is recorded at the end of every epoch.
+
+        Returns
+        -------
+        History
+            Of the epochs of this call.
+
+        Raises
+        ------
+        TypeError
+            An array does not hold real numbers, or an argument is of the wrong type.
+        ValueError
+            Shapes or values do not fit, a number is not finite, or there are no samples.
+        FloatingPointError
+            The loss is not finite. The step is not taken: the network is as it was before it.
+        RuntimeError
+            Another thread is training or reading the network.
+        KeyboardInterrupt
+            Ctrl-C, after a whole step. The network and the trainer can go on: another `fit` with the same samples
+            finishes the epoch.
+        """
+        if epochs is not None and until_epoch is not None:
+            raise TypeError("epochs and until_epoch are both given; give one of them")
+        first = self.epoch
+        if until_epoch is None:
+            end = first + whole_number(1 if epochs is None else epochs, "epochs", 0)
+        else:
+            end = whole_number(until_epoch, "until_epoch", 0)
+        _, rows, targets = self._network._samples(x, t, self._loss, one_allowed=False)
+        held_out = self._held_out(validation_data)
+        try:
+            self._core.fit(rows, targets, min(end, 2**63), *held_out)
+        finally:
+            self._has_validation += [validation_data is not None] * (self.epoch - len(self._has_validation))
+        return self._history_since(first)
+
+    def _held_out(self, validation_data: Any) -> tuple[Any, Any]:
+        if validation_data is None:
+            return None, None
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            raise TypeError("validation_data must be a pair of arrays, (x, t)")
+        names = ("validation_data x", "validation_data t")
+        return self._network._samples(*validation_data, self._loss, names=names, one_allowed=False)[1:]
+
+    def step(self, x: ArrayLike, t: ArrayLike) -> float:
+        """Take one step on one minibatch.
+
+        Parameters
+        ----------
+        x : array_like, shape (n, fan_in) or (fan_in,)
+            Samples, or one.
+        t : array_like, shape (n, fan_out) or (fan_out,)
+            Targets; for ``softmax_cross_entropy`` also integer classes, (n,) or a scalar.
+
+        Returns
+        -------
+        float
+            E of these samples before the step.
+
+        Raises
+        ------
+        TypeError, ValueError, FloatingPointError, RuntimeError
+            As for `fit`; the network is then as it was.
+        """
+        _, rows, targets = self._network._samples(x, t, self._loss)
+        return self._core.step(rows, targets)
+
+    def _history_since(self, first: int) -> History:
+        epochs = list(range(first, self.epoch))
+        history = {"loss": self._core.losses[first:]}
+        if any(self._has_validation[first:]):
+            history["val_loss"] = self._core.validation_losses[first:]
+        return History(epochs, history)

@@ -1,0 +1,95 @@
+"""The losses: E of one sample, its gradient in a, and both from z where the output activation is the loss's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .activations import logistic, softmax
+
+Array = np.ndarray
+
+
+class FromZ(NamedTuple):
+    """Value and ∂E/∂z for one output activation, taken from z so that nothing is lost where a rounds to 0 or 1."""
+
+    value: Callable[[Array, Array], Array]
+    delta: Callable[[Array, Array], Array]
+
+
+class Loss(NamedTuple):
+    value: Callable[[Array, Array], Array]  # (a, t) -> E, one number for each sample
+    gradient: Callable[[Array, Array], Array]  # (a, t) -> ∇ₐE of each sample
+    targets: str  # what t may be: "real", "unit" (in [0, 1]) or "probabilities" (rows that sum to 1)
+    from_z: dict[str, FromZ]
+
+
+def times_log(p: Array, log_q: Array) -> Array:
+    """p·ln q with 0·ln 0 = 0, the limit that makes a certain and right answer cost nothing."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.asarray(p) == 0, 0.0, p * log_q)
+
+
+def ratio(p: Array, q: Array) -> Array:
+    """p/q with 0/0 = 0: a term that is absent from E is absent from its gradient."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.asarray(p) == 0, 0.0, np.divide(p, q))
+
+
+def log(q: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(q)
+
+
+def log1m(q: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log1p(-np.asarray(q))
+
+
+def binary_cross_entropy_from_z(z: Array, t: Array) -> Array:
+    return np.sum(np.maximum(z, 0.0) - t * z + np.log1p(np.exp(-np.abs(z))), axis=-1)
+
+
+def log_softmax(z: Array) -> Array:
+    shifted = z - np.max(z, axis=-1, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+
+
+LOSSES: dict[str, Loss] = {
+    "half_squared_error": Loss(
+        lambda a, t: 0.5 * np.sum((a - t) ** 2, axis=-1),
+        lambda a, t: a - t,
+        "real",
+        {},
+    ),
+    "mean_squared_error": Loss(
+        lambda a, t: np.sum((a - t) ** 2, axis=-1) / a.shape[-1],
+        lambda a, t: 2.0 * (a - t) / a.shape[-1],
+        "real",
+        {},
+    ),
+    "binary_cross_entropy": Loss(
+        lambda a, t: -np.sum(times_log(t, log(a)) + times_log(1.0 - t, log1m(a)), axis=-1),
+        lambda a, t: ratio(1.0 - t, 1.0 - a) - ratio(t, a),
+        "unit",
+        {"logistic": FromZ(binary_cross_entropy_from_z, lambda z, t: logistic(z) - t)},
+    ),
+    "softmax_cross_entropy": Loss(
+        lambda a, t: -np.sum(times_log(t, log(a)), axis=-1),
+        lambda a, t: -ratio(t, a),
+        "probabilities",
+        {
+            "softmax": FromZ(
+                lambda z, t: -np.sum(t * log_softmax(z), axis=-1),
+                lambda z, t: softmax(z) * np.sum(t, axis=-1, keepdims=True) - t,
+            )
+        },
+    ),
+}
+
+
+def one_hot(classes: Array, n: int) -> Array:
+    """Integer classes as the rows of probabilities they stand for."""
+    return np.eye(n)[np.asarray(classes)]
