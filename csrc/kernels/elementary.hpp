@@ -74,21 +74,28 @@ BPC_INLINE V exp_tail(V r, V r2) {
                       0x1.28a1dfb5c723bp-22, 0x1.ae6b8fecdf57ep-26);
 }
 
-// x = n ln 2 + r with |r| <= ln 2 / 2; the integer n stands in z = shifter + offset + n.
+// factor · x = n ln 2 + r with |r| <= ln 2 / 2, for a factor of ±1 or ±2; the integer n stands in z = shifter + offset + n.
 template <class V>
 struct Reduced {
-  V z, n, r, r_error;  // r + r_error is the exact remainder, nearly
+  V z, n, r, r_error;  // r + r_error is the remainder, nearly without error
 
-  BPC_INLINE Reduced(V x, double offset) {
+  BPC_INLINE Reduced(V x, double offset, double factor = 1) {
     using F = Format<V>;
     const V shifter = constant<V>(F::shifter + offset);
-    z = fma(x, constant<V>(F::log2_e), shifter);
+    z = fma(x, constant<V>(factor * F::log2_e), shifter);
     n = z - shifter;
-    const V high = fma(n, constant<V>(-F::ln2_high), x);
+    const V high = fma(n, constant<V>(-F::ln2_high), x * constant<V>(factor));
     r = fma(n, constant<V>(-F::ln2_low), high);
     r_error = fma(n, constant<V>(-F::ln2_low), high - r);
   }
 };
+
+// y with the sign of x, for a y that is zero, NaN, positive or of that sign already.
+template <class V>
+BPC_INLINE V with_sign_of(V x, V y) {
+  constexpr auto sign = UIntElement<V>(1) << (8 * sizeof(Element<V>) - 1);
+  return from_bits<V>((unsigned_bits(x) & sign) | unsigned_bits(y));
+}
 
 }  // namespace detail
 
@@ -122,7 +129,7 @@ BPC_INLINE V expm1(V x) {
   const V one = constant<V>(1);
   const V base = s - one, base_error = (s - base) - one, sum = fma(s, t, base);
   const V rest = fma(s, t_error, fma(s, t, base - sum)) + base_error;
-  return with_sign_of(sign, (sum + rest) * twice);
+  return detail::with_sign_of(sign, (sum + rest) * twice);
 }
 
 namespace detail {
@@ -206,7 +213,7 @@ BPC_INLINE V log1p(V x) {
   const V s = from_bits<V>(largest - a.exponent) * constant<V>(0.25);
   const V base = s - one, f = fma(s, x, base), f_error = fma(s, x, base - f);
   const V tail = fma(-f, f_error, f_error) + detail::log1p_tail(f);
-  return with_sign_of(x, detail::log_at_edges(u, detail::log_sum(a.k, f, tail)));
+  return detail::with_sign_of(x, detail::log_at_edges(u, detail::log_sum(a.k, f, tail)));
 }
 
 // 1 / (1 + e^-x), as h / (h + s e^r) with s = h 2^n and h so small that the quotient itself is the subnormal result. The
@@ -218,7 +225,7 @@ BPC_INLINE V logistic(V x) {
   constexpr int down = detail::is_single<V> ? 64 : 512;
   constexpr double h_value = detail::is_single<V> ? 0x1p-64 : 0x1p-512;
   const V h = constant<V>(h_value), one = constant<V>(1);
-  const detail::Reduced<V> a(-x, F::bias - down);
+  const detail::Reduced<V> a(x, F::bias - down, -1);
   const V s = detail::power_of_two(a.z), r2 = a.r * a.r;
 
   const V large = max(h, s), small = min(h, s);
@@ -229,7 +236,7 @@ BPC_INLINE V logistic(V x) {
   const V d_error = fma(s_r2, q, start - d) + start_error;
 
   const V y = h / d;
-  const V remainder = fma(-y, d_error, fma(-y, d, h));
+  const V remainder = fma(y, -d_error, fma(y, -d, h));
   const V result = fma(y * constant<V>(1 / h_value), remainder, y);
   const V upper = x > constant<V>(detail::is_single<V> ? 20 : 40) ? one : result;
   return x < constant<V>(detail::is_single<V> ? -104 : -746) ? V{} : upper;
@@ -242,7 +249,7 @@ BPC_INLINE V tanh(V x) {
   const V magnitude = abs(x), one = constant<V>(1), two = constant<V>(2);
   const V a = min(constant<V>(detail::is_single<V> ? 10 : 20), magnitude);
 
-  const detail::Reduced<V> e(a + a, F::bias);
+  const detail::Reduced<V> e(a, F::bias, 2);
   const V s = detail::power_of_two(e.z);
   const V q = fma(detail::exp_tail(e.r, e.r * e.r), e.r, one);
   const V far = one - two / fma(s * e.r, q, s + one);
@@ -257,7 +264,7 @@ BPC_INLINE V tanh(V x) {
                        -0x1.226e19dcb6967p-7, 0x1.d6cf8e63abfa3p-9, -0x1.7d6c3c57a6793p-10, 0x1.337b0fda0dca1p-11,
                        -0x1.dfee90df8c3acp-13, 0x1.44ce6f580780fp-14, -0x1.0fe1c9c289771p-16);
   const V near = fma(a * u, p, a);
-  return with_sign_of(x, a < constant<V>(detail::is_single<V> ? 1 : 0.625) ? near : far);
+  return detail::with_sign_of(x, a < constant<V>(detail::is_single<V> ? 1 : 0.625) ? near : far);
 }
 
 // ln(1 + e^x) = max(x, 0) + ln(1 + e), e = e^-|x| in two parts. A result that may be subnormal is e itself, so that 2^n
@@ -321,7 +328,7 @@ BPC_INLINE V erf(V x) {
   const V s = detail::power_of_two(e.z), r = e.r + exponent_error;
   const V q = fma(detail::exp_tail(r, r * r), r, one);
   const V far = fma(-(s * r), q, one - s);
-  return with_sign_of(x, a < one ? near : far);
+  return detail::with_sign_of(x, a < one ? near : far);
 }
 
 }  // namespace backpropc::BPC_ISA

@@ -282,11 +282,4 @@ BPC_INLINE V abs(V v) {
   return from_bits<V>(bits(v) & IntElement<V>(magnitude));
 }
 
-// |magnitude| with the sign of v, -0 and NaN included.
-template <class V>
-BPC_INLINE V with_sign_of(V v, V magnitude) {
-  constexpr auto sign = UIntElement<V>(1) << (8 * sizeof(Element<V>) - 1);
-  return from_bits<V>((unsigned_bits(v) & sign) | (unsigned_bits(magnitude) & ~sign));
-}
-
 }  // namespace backpropc::BPC_ISA
