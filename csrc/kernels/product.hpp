@@ -34,7 +34,9 @@ constexpr int vectors_for(int rows) {
 #endif
 }
 
-inline constexpr std::size_t depth_block = product_scratch_depth;
+// From how many rows of C a panel of B is packed, and from how many panels A is.
+inline constexpr std::size_t pack_b_from_rows = 64;
+inline constexpr std::size_t pack_a_from_panels = 4;
 
 template <class T>
 struct TileArguments {
@@ -142,86 +144,149 @@ struct Operand {
   bool transposed;  // the element (i, j) is at data[j·stride + i]
 };
 
-// One panel of B, its tail filled with zeros: packed[k·width + j] = B(k0 + k, j0 + j).
+// to[k·width + j] = from[j·stride + k]: rows turned into columns, a square block at a time. Up to the next multiple of
+// transpose_size, columns beyond the last are filled too; nobody reads them.
 template <class T>
-void pack_panel(const Operand<T>& b, std::size_t k0, std::size_t depth, std::size_t j0, std::size_t columns,
-                std::size_t width, T* packed) {
-  for (std::size_t k = 0; k < depth; ++k) {
-    T* to = packed + k * width;
-    if (b.transposed) {
-      const T* from = b.data + j0 * b.stride + k0 + k;
-      for (std::size_t j = 0; j < columns; ++j) to[j] = from[j * b.stride];
-    } else {
-      std::memcpy(to, b.data + (k0 + k) * b.stride + j0, columns * sizeof(T));
-    }
-    for (std::size_t j = columns; j < width; ++j) to[j] = T(0);
+void pack_transposed(const T* from, std::size_t stride, std::size_t rows, std::size_t depth, T* to, std::size_t width) {
+  constexpr std::size_t S = transpose_size<T>;
+  for (std::size_t j = 0; j < rows; j += S) {
+    const T* row[S];
+    for (std::size_t r = 0; r < S; ++r) row[r] = from + (j + r < rows ? j + r : rows - 1) * stride;
+    std::size_t k = 0;
+    for (; k + S <= depth; k += S)
+      transpose(row, static_cast<std::ptrdiff_t>(k), to + k * width + j, static_cast<std::ptrdiff_t>(width));
+    for (; k < depth; ++k)
+      for (std::size_t r = 0; r < S; ++r) to[k * width + j + r] = row[r][k];
   }
 }
 
-// Rows are shared out evenly between tiles: 9 rows are 5 and 4, not 8 and a slow 1.
+// to[k·width + j] = from[k·stride + j]
 template <class T>
-void panel_product(TileArguments<T> g, bool columns_of_a, std::size_t rows, int vectors, bool partial) {
-  const std::size_t blocks = (rows + tile_rows - 1) / tile_rows;
-  const T* const a = g.a;
-  T* const c = g.c;
-  for (std::size_t block = 0, i = 0; block < blocks; ++block) {
-    const std::size_t height = (rows - i + blocks - block - 1) / (blocks - block);
-    g.a = a + static_cast<std::ptrdiff_t>(i) * g.a_row;
-    g.c = c + static_cast<std::ptrdiff_t>(i) * g.c_row;
-    tiles<T>.of[columns_of_a][height - 1][vectors - 1][partial](g);
-    i += height;
+BPC_INLINE void pack_straight(const T* from, std::size_t stride, std::size_t columns, std::size_t depth, T* to,
+                   std::size_t width) {
+  for (std::size_t k = 0; k < depth; ++k) std::memcpy(to + k * width, from + k * stride, columns * sizeof(T));
+}
+
+// How `rows` rows are shared out between tiles: evenly, so that 9 are 5 and 4, not 8 and a slow 1.
+struct RowBlocks {
+  std::size_t rows, count;
+  explicit RowBlocks(std::size_t n) : rows(n), count((n + tile_rows - 1) / tile_rows) {}
+  std::size_t begin(std::size_t block) const { return block * rows / count; }
+  std::size_t height(std::size_t block) const { return begin(block + 1) - begin(block); }
+};
+
+// A packed block of A holds its rows side by side, each tile's `packed_rows` apart.
+template <class T>
+inline constexpr std::size_t packed_rows = (tile_rows + transpose_size<T> - 1) / transpose_size<T> * transpose_size<T>;
+
+template <class T>
+void pack_a(const Operand<T>& a, const RowBlocks& blocks, std::size_t i0, std::size_t k0, std::size_t depth, T* to) {
+  for (std::size_t block = 0; block < blocks.count; ++block, to += packed_rows<T> * depth) {
+    const std::size_t i = i0 + blocks.begin(block), height = blocks.height(block);
+    const T* const from = a.transposed ? a.data + k0 * a.stride + i : nullptr;
+    if (a.transposed && i + packed_rows<T> <= a.stride)
+      pack_straight(from, a.stride, packed_rows<T>, depth, to, packed_rows<T>);  // a copy of a constant size
+    else if (a.transposed)
+      pack_straight(from, a.stride, height, depth, to, packed_rows<T>);
+    else
+      pack_transposed(a.data + i * a.stride + k0, a.stride, height, depth, to, packed_rows<T>);
   }
 }
 
 enum class Start { zero, bias, accumulate };
 
 template <class T>
-void product(std::size_t rows, std::size_t columns, std::size_t depth, const Operand<T>& a, const Operand<T>& b, T* c,
-             Start start, const T* bias, T* scratch) {
+struct Product {
+  std::size_t rows, columns, depth;
+  Operand<T> a, b;
+  T* c;
+  Start start;
+  const T* bias;
+};
+
+// What is the same for a block of rows and of k.
+template <class T>
+struct Block {
+  std::size_t i0, k0, depth;
+  RowBlocks rows;
+  const T* packed_a;  // or null where A is read in place
+  T* panel;           // room for a packed panel of B
+};
+
+template <class T>
+void panel_product(const Product<T>& p, const Block<T>& block, std::size_t j0, std::size_t columns, std::size_t width,
+                   bool pack_b) {
   constexpr std::size_t L = lanes<T>;
-  const int widest = vectors_for(rows < std::size_t(tile_rows) ? int(rows) : tile_rows);
-  const bool pack = b.transposed || rows >= pack_from_rows;
-  const std::size_t width = static_cast<std::size_t>(widest) * L;
-  for (std::size_t k0 = 0; k0 < depth || (k0 == 0 && start != Start::accumulate); k0 += depth_block) {
-    const std::size_t block = depth - k0 < depth_block ? depth - k0 : depth_block;
-    for (std::size_t j0 = 0; j0 < columns; j0 += width) {
-      const std::size_t left = columns - j0 < width ? columns - j0 : width;
-      if (pack) pack_panel(b, k0, block, j0, left, width, scratch);
-      TileArguments<T> g;
-      g.depth = block;
-      g.a = a.data + k0 * (a.transposed ? a.stride : 1);
-      g.a_row = a.transposed ? 1 : static_cast<std::ptrdiff_t>(a.stride);
-      g.a_col = a.transposed ? static_cast<std::ptrdiff_t>(a.stride) : 1;
-      g.b = pack ? scratch : b.data + k0 * b.stride + j0;
-      g.b_row = static_cast<std::ptrdiff_t>(pack ? width : b.stride);
-      g.c = c + j0;
-      g.c_row = static_cast<std::ptrdiff_t>(columns);
-      g.bias = k0 == 0 && start == Start::bias ? bias + j0 : nullptr;
-      g.from_zero = k0 == 0 && start == Start::zero;
-      g.last = left % L;
-      panel_product(g, a.transposed, rows, static_cast<int>((left + L - 1) / L), g.last != 0);
+  if (pack_b) {
+    if (p.b.transposed)
+      pack_transposed(p.b.data + j0 * p.b.stride + block.k0, p.b.stride, columns, block.depth, block.panel, width);
+    else
+      pack_straight(p.b.data + block.k0 * p.b.stride + j0, p.b.stride, columns, block.depth, block.panel, width);
+  }
+  TileArguments<T> g;
+  g.depth = block.depth;
+  g.b = pack_b ? block.panel : p.b.data + block.k0 * p.b.stride + j0;
+  g.b_row = static_cast<std::ptrdiff_t>(pack_b ? width : p.b.stride);
+  g.c_row = static_cast<std::ptrdiff_t>(p.columns);
+  g.bias = block.k0 == 0 && p.start == Start::bias ? p.bias + j0 : nullptr;
+  g.from_zero = block.k0 == 0 && p.start == Start::zero;
+  g.last = columns % L;
+  const bool down = block.packed_a != nullptr || p.a.transposed;
+  const auto& tiles_of = tiles<T>.of[down];
+  const int vectors = static_cast<int>((columns + L - 1) / L);
+  for (std::size_t r = 0; r < block.rows.count; ++r) {
+    const std::size_t i = block.i0 + block.rows.begin(r);
+    if (block.packed_a != nullptr) {
+      g.a = block.packed_a + r * packed_rows<T> * block.depth;
+      g.a_row = 1;
+      g.a_col = packed_rows<T>;
+    } else {
+      g.a = p.a.transposed ? p.a.data + block.k0 * p.a.stride + i : p.a.data + i * p.a.stride + block.k0;
+      g.a_row = down ? 1 : static_cast<std::ptrdiff_t>(p.a.stride);
+      g.a_col = down ? static_cast<std::ptrdiff_t>(p.a.stride) : 1;
     }
-    if (depth == 0) break;  // an empty chain is its start
+    g.c = p.c + i * p.columns + j0;
+    tiles_of[block.rows.height(r) - 1][vectors - 1][g.last != 0](g);
+  }
+}
+
+template <class T>
+void product(const Product<T>& p, T* scratch) {
+  const int widest = vectors_for(p.rows < std::size_t(tile_rows) ? int(p.rows) : tile_rows);
+  const std::size_t width = static_cast<std::size_t>(widest) * lanes<T>;
+  const bool pack_b = p.b.transposed || p.rows >= pack_b_from_rows;
+  const bool pack_rows = p.rows >= std::size_t(tile_rows) && p.columns >= pack_a_from_panels * width;
+  T* const packed_a = scratch + product_depth * max_panel_width;
+  for (std::size_t k0 = 0; k0 == 0 || k0 < p.depth; k0 += product_depth) {  // once for depth 0: an empty chain is its start
+    const std::size_t depth = p.depth - k0 < product_depth ? p.depth - k0 : product_depth;
+    for (std::size_t i0 = 0; i0 < p.rows; i0 += product_rows) {
+      const RowBlocks rows(p.rows - i0 < product_rows ? p.rows - i0 : product_rows);
+      if (pack_rows) pack_a(p.a, rows, i0, k0, depth, packed_a);
+      const Block<T> block{i0, k0, depth, rows, pack_rows ? packed_a : nullptr, scratch};
+      for (std::size_t j0 = 0; j0 < p.columns; j0 += width)
+        panel_product(p, block, j0, p.columns - j0 < width ? p.columns - j0 : width, width, pack_b);
+    }
   }
 }
 
 template <class T>
 void forward_product(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* x, const T* w, const T* b, T* z,
                      T* scratch) {
-  product<T>(n, fan_out, fan_in, {x, fan_in, false}, {w, fan_out, false}, z, Start::bias, b, scratch);
+  product<T>({n, fan_out, fan_in, {x, fan_in, false}, {w, fan_out, false}, z, Start::bias, b}, scratch);
 }
 
 template <class T>
 void backward_product(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* delta, const T* w, T* dx,
                       T* scratch) {
-  product<T>(n, fan_in, fan_out, {delta, fan_out, false}, {w, fan_out, true}, dx, Start::zero, nullptr, scratch);
+  product<T>({n, fan_in, fan_out, {delta, fan_out, false}, {w, fan_out, true}, dx, Start::zero, nullptr}, scratch);
 }
 
 template <class T>
 void gradient_product(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* x, const T* delta, T* dw, T* db,
                       bool add, T* scratch) {
-  product<T>(fan_in, fan_out, n, {x, fan_in, true}, {delta, fan_out, false}, dw, add ? Start::accumulate : Start::zero,
-             nullptr, scratch);
+  product<T>({fan_in, fan_out, n, {x, fan_in, true}, {delta, fan_out, false}, dw,
+              add ? Start::accumulate : Start::zero, nullptr},
+             scratch);
   if (!add) map(fan_out, db, [](Vec<T>) { return Vec<T>{}; }, db);
   for (std::size_t i = 0; i < n; ++i)
     map(fan_out, db, [](Vec<T> s, Vec<T> d) { return s + d; }, db, delta + i * fan_out);

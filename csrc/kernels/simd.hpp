@@ -147,8 +147,8 @@ BPC_INLINE float sqrt(float a) { return std::sqrt(a); }
 BPC_INLINE double sqrt(double a) { return std::sqrt(a); }
 #endif
 
-// a < b ? a : b and a > b ? a : b: the second where either is NaN. NEON's own instructions differ in that. The masks of all
-// ones are for GCC 12, which warns of uninitialised values within the plain intrinsics.
+// a < b ? a : b and a > b ? a : b: the second where either is NaN. NEON's own instructions differ in that. The masks of
+// all ones are for GCC 12, which warns of uninitialised values within the plain intrinsics.
 #if defined(BPC_ISA_AVX512)
 BPC_INLINE Vec<float> min(Vec<float> a, Vec<float> b) { return _mm512_maskz_min_ps(0xffff, a, b); }
 BPC_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return _mm512_maskz_min_pd(0xff, a, b); }
@@ -243,6 +243,58 @@ BPC_INLINE V keep_first(V v, std::size_t n) {
   store<V>(lane, v);
   return load_first<V>(lane, n);
 }
+
+// --- transposes -----------------------------------------------------------------------------------------------------------
+
+// A square block in registers: to[c·to_stride + r] = row[r][c] for r, c < transpose_size.
+#if defined(BPC_ISA_AVX512) || defined(BPC_ISA_AVX2)
+template <class T>
+inline constexpr int transpose_size = 32 / int(sizeof(T));
+
+BPC_INLINE void transpose(const float* const* row, std::ptrdiff_t at, float* to, std::ptrdiff_t to_stride) {
+  __m256 r[8], p[8], q[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(row[i] + at);
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    p[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    p[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    q[i] = _mm256_shuffle_ps(p[i], p[i + 2], 0x44);
+    q[i + 1] = _mm256_shuffle_ps(p[i], p[i + 2], 0xee);
+    q[i + 2] = _mm256_shuffle_ps(p[i + 1], p[i + 3], 0x44);
+    q[i + 3] = _mm256_shuffle_ps(p[i + 1], p[i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    _mm256_storeu_ps(to + i * to_stride, _mm256_permute2f128_ps(q[i], q[i + 4], 0x20));
+    _mm256_storeu_ps(to + (i + 4) * to_stride, _mm256_permute2f128_ps(q[i], q[i + 4], 0x31));
+  }
+}
+
+BPC_INLINE void transpose(const double* const* row, std::ptrdiff_t at, double* to, std::ptrdiff_t to_stride) {
+  __m256d r[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) r[i] = _mm256_loadu_pd(row[i] + at);
+  const __m256d p0 = _mm256_unpacklo_pd(r[0], r[1]), p1 = _mm256_unpackhi_pd(r[0], r[1]);
+  const __m256d p2 = _mm256_unpacklo_pd(r[2], r[3]), p3 = _mm256_unpackhi_pd(r[2], r[3]);
+  _mm256_storeu_pd(to, _mm256_permute2f128_pd(p0, p2, 0x20));
+  _mm256_storeu_pd(to + to_stride, _mm256_permute2f128_pd(p1, p3, 0x20));
+  _mm256_storeu_pd(to + 2 * to_stride, _mm256_permute2f128_pd(p0, p2, 0x31));
+  _mm256_storeu_pd(to + 3 * to_stride, _mm256_permute2f128_pd(p1, p3, 0x31));
+}
+#else
+template <class T>
+inline constexpr int transpose_size = 4;
+
+template <class T>
+BPC_INLINE void transpose(const T* const* row, std::ptrdiff_t at, T* to, std::ptrdiff_t to_stride) {
+  for (int c = 0; c < transpose_size<T>; ++c)
+    for (int r = 0; r < transpose_size<T>; ++r) to[c * to_stride + r] = row[r][at + c];
+}
+#endif
 
 // --- bits -----------------------------------------------------------------------------------------------------------------
 

@@ -11,10 +11,11 @@
 
 namespace backpropc {
 
-// k is blocked by this many; a packed panel has at most this many rows, of at most 128 columns.
-inline constexpr std::size_t product_scratch_depth = 256;
-inline constexpr std::size_t product_scratch_size = product_scratch_depth * 128;
-inline constexpr std::size_t pack_from_rows = 64;
+// A product is taken in blocks of this many k and rows, whose packed copies the scratch holds: a panel of B and a block of A.
+inline constexpr std::size_t product_depth = 512;
+inline constexpr std::size_t product_rows = 240;
+inline constexpr std::size_t max_panel_width = 128;
+inline constexpr std::size_t product_scratch_size = product_depth * (max_panel_width + 2 * product_rows);
 
 template <class T>
 struct ProductKernels {

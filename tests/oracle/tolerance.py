@@ -25,8 +25,13 @@ def gamma(k: int, dtype: object) -> float:
 
 def bound(k: int, magnitude: object, dtype: object) -> np.ndarray:
     """k roundings in a row on terms whose absolute values sum to `magnitude`."""
-    smallest = float(np.finfo(np.dtype(dtype)).smallest_subnormal)
-    return (gamma(k, dtype) + gamma(k, np.float64)) * np.abs(np.asarray(magnitude, dtype=np.float64)) + k * smallest
+    magnitude = np.abs(np.asarray(magnitude, dtype=np.float64))
+    return (gamma(k, dtype) + gamma(k, np.float64)) * magnitude + underflow(k, dtype)
+
+
+def underflow(k: int, dtype: object) -> float:
+    """What k operations may lose where their results are below the smallest normal number."""
+    return k * float(np.finfo(np.dtype(dtype)).smallest_subnormal)
 
 
 def product(x: np.ndarray, w: np.ndarray, dtype: object, b: object = 0.0) -> np.ndarray:
@@ -44,14 +49,16 @@ def activation(value: np.ndarray, z: np.ndarray, row_function: bool, dtype: obje
 
 def delta(da: np.ndarray, a: np.ndarray, derivative: np.ndarray, dtype: object) -> np.ndarray:
     """da ⊙ σ'(z), where σ' may come from the rounded a (1 − a² and a(1 − a) cancel, by no more than a's rounding)."""
-    return bound(2 * ELEMENTARY, np.abs(da) * (np.abs(derivative) + np.abs(a)), dtype)
+    k, size = 2 * ELEMENTARY, np.abs(da)
+    return bound(k, size * (np.abs(derivative) + np.abs(a)), dtype) + underflow(k, dtype) * size
 
 
 def row_delta(da: np.ndarray, a: np.ndarray, z: np.ndarray, dtype: object) -> np.ndarray:
     """a ⊙ (da − Σ da·a), a's own error included."""
     spread = np.max(np.abs(z - np.max(z, axis=-1, keepdims=True, initial=-np.inf)), axis=-1, keepdims=True, initial=0.0)
     terms = np.abs(a) * (np.abs(da) + np.sum(np.abs(da * a), axis=-1, keepdims=True))
-    return bound(4 * ELEMENTARY + 2 * z.shape[-1], terms * (1.0 + spread), dtype)
+    k, size = 4 * ELEMENTARY + 2 * z.shape[-1], np.abs(da) + np.sum(np.abs(da), axis=-1, keepdims=True)
+    return bound(k, terms * (1.0 + spread), dtype) + underflow(k, dtype) * size
 
 
 def network(sizes: Sequence[int], samples: int, want: np.ndarray, dtype: object) -> np.ndarray:

@@ -203,6 +203,35 @@ def test_float32_backward_is_the_float64_one_rounded(activation: str) -> None:
     assert_within(got, want, tolerance.bound(4 * tolerance.ELEMENTARY, scale, "float32"))
 
 
+# Sizes on either side of whatever a product is cut into: tiles, panels, blocks of rows and of k.
+BLOCKS = [
+    (1, 1500, 7),
+    (3, 300, 700),
+    (13, 17, 1000),
+    (64, 64, 64),
+    (70, 513, 130),
+    (200, 1030, 97),
+    (257, 129, 1),
+    (600, 5, 33),
+]
+
+
+@pytest.mark.parametrize(("n", "fan_in", "fan_out"), BLOCKS)
+def test_products_of_many_blocks(n: int, fan_in: int, fan_out: int, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    shapes = (n, fan_in), (fan_in, fan_out), (fan_out,), (n, fan_out)
+    x, w, b, da = (rng.normal(size=shape).astype(dtype) for shape in shapes)
+    z, a = bp.dense_forward(x, w, b, "identity")
+    assert_within(z, wide(x)[0] @ wide(w)[0] + b, tolerance.product(*wide(x, w), dtype, b), "z")
+    for i in {0, n // 2, n - 1}:
+        assert_same_bits(bp.dense_forward(x[i], w, b, "identity").z, z[i], f"row {i} alone")
+    delta, dx, dw, db = bp.dense_backward(da, x, w, z, a, "identity")
+    assert_same_bits(delta, da)
+    assert_within(dx, wide(da)[0] @ wide(w.T)[0], tolerance.product(*wide(da, w.T), dtype), "dx")
+    assert_within(dw, wide(x.T)[0] @ wide(da)[0], tolerance.product(*wide(x.T, da), dtype), "dw")
+    assert_within(db, wide(da)[0].sum(axis=0), tolerance.bound(n, np.abs(wide(da)[0]).sum(axis=0), dtype), "db")
+
+
 @pytest.mark.parametrize("activation", bp.ACTIVATIONS)
 def test_leading_axes_are_rows(activation: str, dtype: str) -> None:
     """(2, 1, 3, k) is (6, k): the same bits, only the shape differs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import textwrap
@@ -398,6 +399,63 @@ def test_the_gil_is_released_during_a_fit() -> None:
     assert sum(start + margin < tick < end - margin for tick in ticks) >= 5
 
 
+def test_two_threads_predict_with_one_network(dtype: str) -> None:
+    """Reading is no training: any number may do it at the same time."""
+    net = bp.Network([8, 64, 8], seed=0, dtype=dtype)
+    x = np.random.default_rng(0).normal(size=(200, 8)).astype(dtype)
+    want, error = net.predict(x), net.loss(x, x)
+
+    def read() -> bool:
+        return all(net.predict(x).tobytes() == want.tobytes() and net.loss(x, x) == error for _ in range(100))
+
+    assert in_threads(read, read, read) == [True, True, True]
+
+
+WHILE_A_FIT_RUNS = """
+    import sys, threading, time
+    import numpy as np
+    import backpropc as bp
+
+    rng = np.random.default_rng(0)
+    rows = int(sys.argv[2])
+    x, t = rng.uniform(size=(rows, 8)).astype("float32"), rng.integers(0, 4, rows)
+    net = bp.Network([8, 16, 4], "tanh", "softmax", seed=0)
+    trainer = bp.Trainer(net, loss="softmax_cross_entropy", optimizer=bp.SGD(0.01), batch_size=rows, seed=0)
+
+    def fit():
+        try:
+            trainer.fit(x, t, until_epoch=200_000 // rows)
+        except (ValueError, FloatingPointError):
+            pass
+
+    thread = threading.Thread(target=fit)
+    thread.start()
+    while trainer.epoch == 0 and thread.is_alive():
+        time.sleep(0.0001)
+    if sys.argv[1] == "look":
+        while thread.is_alive():
+            trainer.epoch, trainer.step_count, trainer.history, repr(trainer), repr(net), net.parameters.sum()
+    else:
+        t[:] = 10**9
+        x[:] = np.nan
+    thread.join()
+    print("alive")
+"""
+
+
+@pytest.mark.parametrize(("what", "rows"), [("look", 2), ("change_the_data", 500)])
+def test_nothing_done_during_a_fit_takes_the_interpreter_down(what: str, rows: int) -> None:
+    """Another thread looks at the trainer, or writes to the arrays that were checked before the fit began."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(WHILE_A_FIT_RUNS), what, str(rows)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
+
+
 # --- Ctrl-C -----------------------------------------------------------------------------------------------------------
 
 INTERRUPTED = """
@@ -448,7 +506,7 @@ INTERRUPTED = """
     [
         pytest.param([8, 3, 8], 1, 8, id="short_epochs"),
         pytest.param([8, 3, 8], 1, 1_000_000, id="one_long_epoch"),
-        pytest.param([256, 512, 64], 64, 20_000, id="long_steps"),
+        pytest.param([256, 512, 64], 64, 4_000, id="long_steps"),
     ],
 )
 def test_ctrl_c_ends_a_fit_after_a_whole_step(sizes: list[int], batch_size: int, rows: int) -> None:
@@ -467,6 +525,37 @@ def test_ctrl_c_ends_a_fit_after_a_whole_step(sizes: list[int], batch_size: int,
     assert report["epoch_after"] == report["epoch"] + 1
     assert report["steps_after"] == report["epoch_after"] * report["per_epoch"]
     assert report["same"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends signals")
+def test_other_signals_reach_their_handlers() -> None:
+    """A handler runs in the middle of a fit; what it raises ends the fit, and if it raises nothing the fit goes on."""
+    net, calls = bp.Network([8, 3, 8], seed=0, dtype="float64"), []
+    fit, quiet = long_fit(net, 0.4), net.copy()
+
+    def handler(*_: object) -> None:
+        calls.append(len(calls))
+        if raising:
+            raise TimeoutError("enough")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        raising = False
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+        history = fit()
+        raising = True
+        with pytest.raises(TimeoutError, match="enough"):
+            fit()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(calls) >= 2
+    assert np.isfinite(net.parameters).all()
+    x = np.tile(EYE, (2000, 1))
+    again = quiet.fit(
+        x, x, optimizer=bp.SGD(0.1), batch_size=1, epochs=len(history.loss), shuffle=False, loss="half_squared_error"
+    )
+    assert again.loss == history.loss
 
 
 # --- divergence -------------------------------------------------------------------------------------------------------
