@@ -38,7 +38,10 @@ template <class T>
 const T* as_rows(TargetRows<T> t, std::size_t n, std::size_t columns, T* one_hot) {
   if (t.rows != nullptr) return t.rows;
   std::fill_n(one_hot, n * columns, T(0));
-  for (std::size_t i = 0; i < n; ++i) one_hot[i * columns + static_cast<std::size_t>(t.classes[i])] = T(1);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto c = static_cast<std::size_t>(t.classes[i]);
+    if (c < columns) one_hot[i * columns + c] = T(1);  // checked before, but the caller's array may have changed since
+  }
   return one_hot;
 }
 

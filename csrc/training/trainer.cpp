@@ -100,8 +100,11 @@ bool Trainer<T>::end_epoch(const Samples<T>* validation, Workspace<T>* workspace
         mean_loss(*network_, settings_.loss, validation->x, validation->n, validation->t, *workspace, watch);
     if (stopped) return false;
   }
-  losses_.training.push_back(epoch_loss_ / static_cast<double>(samples_));
-  losses_.validation.push_back(validation_loss);
+  {
+    const std::lock_guard<std::mutex> lock(losses_mutex_);
+    losses_.training.push_back(epoch_loss_ / static_cast<double>(samples_));
+    losses_.validation.push_back(validation_loss);
+  }
   position_ = 0;
   ++epoch_;
   return true;

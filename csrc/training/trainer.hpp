@@ -2,8 +2,10 @@
 // run stands.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "network/passes.hpp"
@@ -37,9 +39,13 @@ class Trainer {
 
   const TrainerSettings& settings() const { return settings_; }
   const std::shared_ptr<Network<T>>& network() const { return network_; }
+  // These may be asked by other threads while one trains.
   std::uint64_t epoch() const { return epoch_; }
   std::uint64_t step_count() const { return step_count_; }
-  const EpochLosses& losses() const { return losses_; }
+  EpochLosses losses() const {
+    const std::lock_guard<std::mutex> lock(losses_mutex_);
+    return losses_;
+  }
 
   // Trains until `until_epoch` epochs are completed, from where the last call was stopped. stop() is asked now and
   // then, between whole steps. Nothing is allocated per step. A loss that is not finite throws NonFinite before
@@ -68,10 +74,11 @@ class Trainer {
   Buffer<T> batch_x_, batch_t_;            // a shuffled batch, gathered
   Buffer<std::int64_t> batch_classes_;
   std::vector<std::size_t> order_;         // of the samples in this epoch; empty without shuffling
-  std::uint64_t epoch_ = 0, step_count_ = 0;
+  std::atomic<std::uint64_t> epoch_{0}, step_count_{0};
   std::size_t samples_ = 0, position_ = 0; // how many an epoch has, and how many of them this one has seen
   double epoch_loss_ = 0.0;                // Σ E over those
   EpochLosses losses_;
+  mutable std::mutex losses_mutex_;
 };
 
 extern template class Trainer<float>;
