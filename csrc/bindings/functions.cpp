@@ -39,8 +39,8 @@ py::tuple dense_forward(const Array<T>& x, const Array<T>& w, const Array<T>& b,
 
 // δ = da ⊙ σ'(z) (BP1, BP2), dx = δ·wᵀ (BP2), dw = xᵀ·δ (BP4), db = Σ δ (BP3)
 template <class T>
-py::tuple dense_backward(const Array<T>& da, const Array<T>& x, const Array<T>& w, const Array<T>& z,
-                         const Array<T>& a, const Choice& activation) {
+py::tuple dense_backward(const Array<T>& da, const Array<T>& x, const Array<T>& w, const Array<T>& z, const Array<T>& a,
+                         const Choice& activation) {
   require(w.ndim() == 2, "w must be (fan_in, fan_out)");
   const Size fan_in = static_cast<Size>(w.shape(0)), fan_out = static_cast<Size>(w.shape(1));
   const Size n = count_rows<T>(x, fan_in, "x must be (n, fan_in)");
@@ -53,8 +53,7 @@ py::tuple dense_backward(const Array<T>& da, const Array<T>& x, const Array<T>& 
     const Computing computing(2 * n * fan_in * fan_out);
     Buffer<T> scratch = product_scratch<T>();
     const KernelTable<T>& k = kernels<T>();
-    k.activations[activation.index].backward(n, fan_out, da.data(), z.data(), a.data(), delta_p,
-                                             activation.parameters);
+    k.activations[activation.index].backward(n, fan_out, da.data(), z.data(), a.data(), delta_p, activation.parameters);
     k.product.backward(n, fan_in, fan_out, delta_p, w.data(), dx_p, scratch.data());
     k.product.gradient(n, fan_in, fan_out, x.data(), delta_p, dw_p, db_p, false, scratch.data());
   }
@@ -108,8 +107,11 @@ double loss_value(const Array<T>& a, const Array<T>& t, const Choice& loss) {
   const Size n = check_pair(a, t);
   const Computing computing(static_cast<Size>(a.size()));
   Buffer<T> each(n);
-  LossPass<T> pass{n,       static_cast<Size>(a.shape(1)), nullptr,     a.data(), t.data(), nullptr, T(1),
-                   each.data(), nullptr,                   &loss.parameters};
+  LossPass<T> pass{n,        static_cast<Size>(a.shape(1)),
+                   nullptr,  a.data(),
+                   t.data(), nullptr,
+                   T(1),     each.data(),
+                   nullptr,  &loss.parameters};
   kernels<T>().losses[loss.index].of_a(pass);
   double total = 0.0;
   for (Size i = 0; i < n; ++i) total += static_cast<double>(each[i]);
@@ -123,8 +125,8 @@ Array<T> loss_gradient(const Array<T>& a, const Array<T>& t, const Choice& loss)
   Array<T> gradient = like(a);
   T* const p = gradient.mutable_data();
   const Computing computing(static_cast<Size>(a.size()));
-  LossPass<T> pass{n,       static_cast<Size>(a.shape(1)),   nullptr, a.data(), t.data(), nullptr, T(1) / static_cast<T>(n),
-                   nullptr, p, &loss.parameters};
+  LossPass<T> pass{n,       static_cast<Size>(a.shape(1)), nullptr, a.data(), t.data(),
+                   nullptr, T(1) / static_cast<T>(n),      nullptr, p,        &loss.parameters};
   kernels<T>().losses[loss.index].of_a(pass);
   return gradient;
 }

@@ -54,7 +54,8 @@ template <class T>
 Array<T> predict_rows(const Network<T>& network, const Array<T>& x) {
   const bool one = x.ndim() == 1;
   const Size k = network.fan_in(), m = network.fan_out();
-  require((one || x.ndim() == 2) && static_cast<Size>(x.shape(x.ndim() - 1)) == k, "x must be (n, fan_in) or (fan_in,)");
+  require((one || x.ndim() == 2) && static_cast<Size>(x.shape(x.ndim() - 1)) == k,
+          "x must be (n, fan_in) or (fan_in,)");
   const Size n = one ? 1 : static_cast<Size>(x.shape(0));
   Array<T> out = one ? Array<T>(static_cast<py::ssize_t>(m)) : Array<T>({n, m});
   T* const to = out.mutable_data();

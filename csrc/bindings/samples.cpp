@@ -42,10 +42,10 @@ void check_distribution(const T* p, std::size_t n, std::size_t columns, const ch
     double total = 0.0;
     for (std::size_t j = 0; j < columns; ++j) total += static_cast<double>(p[i * columns + j]);
     if (std::abs(total - 1.0) > 1e-3)
-      throw std::invalid_argument(std::string(name) + ": row " + std::to_string(i) + " sums to " + number(total) +
-                                  "; for " + loss +
-                                  " each row must be the probabilities of the classes and sum to 1 (for several classes "
-                                  "at once use binary_cross_entropy with logistic outputs)");
+      throw std::invalid_argument(
+          std::string(name) + ": row " + std::to_string(i) + " sums to " + number(total) + "; for " + loss +
+          " each row must be the probabilities of the classes and sum to 1 (for several classes "
+          "at once use binary_cross_entropy with logistic outputs)");
   }
 }
 
@@ -54,8 +54,7 @@ void check_rows(const LossEntry& loss, const T* t, std::size_t n, std::size_t m,
   const T largest = std::numeric_limits<T>::max();
   const std::string of = loss.description.name;
   switch (loss.targets) {
-    case Targets::real:
-      return check_between(t, n, m, -largest, largest, name, "targets must be finite numbers");
+    case Targets::real: return check_between(t, n, m, -largest, largest, name, "targets must be finite numbers");
     case Targets::not_negative:
       return check_between(t, n, m, T(0), largest, name, "targets of " + of + " must be finite and at least 0");
     case Targets::probabilities:

@@ -24,7 +24,8 @@ void fit(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::uint64
     const typename Network<T>::Reading reading(network);
     training = checked_samples(network, loss, x, t, "x", "t");
     if (validation_x)
-      validation = checked_samples(network, loss, *validation_x, *validation_t, "validation_data x", "validation_data t");
+      validation =
+          checked_samples(network, loss, *validation_x, *validation_t, "validation_data x", "validation_data t");
   }
   SignalWatch watch;
   {

@@ -28,12 +28,12 @@ struct Arguments {
 };
 
 // Calls f(arguments…), or f(arguments…, parameters) where the definition D takes any.
-#define BPC_CALL(D, function, parameters, ...)                  \
-  [&] {                                                         \
-    if constexpr (D::description.n_parameters > 0)              \
-      return D::function(__VA_ARGS__, (parameters).value);      \
-    else                                                        \
-      return D::function(__VA_ARGS__);                          \
+#define BPC_CALL(D, function, parameters, ...)             \
+  [&] {                                                    \
+    if constexpr (D::description.n_parameters > 0)         \
+      return D::function(__VA_ARGS__, (parameters).value); \
+    else                                                   \
+      return D::function(__VA_ARGS__);                     \
   }()
 
 // --- activations ------------------------------------------------------------------------------------------------------------
@@ -105,7 +105,8 @@ void loss_of_a(const LossPass<T>& pass) {
   const T outputs = L::mean_over_outputs ? static_cast<T>(m) : T(1);
   for_each_sample(pass, [&](std::size_t i, std::size_t at, T scale) {
     const T *a = pass.a + at, *t = pass.t + at;
-    if (pass.loss) pass.loss[i] = sum<T>(m, [&](V av, V tv) { return BPC_CALL(L, value, args, av, tv); }, a, t) / outputs;
+    if (pass.loss)
+      pass.loss[i] = sum<T>(m, [&](V av, V tv) { return BPC_CALL(L, value, args, av, tv); }, a, t) / outputs;
     if (pass.gradient) {
       const V s = splat(scale / outputs);
       map(m, pass.gradient + at, [&](V av, V tv) { return s * BPC_CALL(L, gradient, args, av, tv); }, a, t);

@@ -7,8 +7,8 @@
 
 namespace backpropc {
 
-#define BPC_DECLARE(isa)                       \
-  namespace isa {                              \
+#define BPC_DECLARE(isa)                            \
+  namespace isa {                                   \
   extern const KernelTable<float> float32_kernels;  \
   extern const KernelTable<double> float64_kernels; \
   }
@@ -51,8 +51,8 @@ const InstructionSet& find(const std::string& name) {
     if (name == isa->name) return *isa;
     known += (known.empty() ? "" : ", ") + std::string(isa->name);
   }
-  throw std::invalid_argument("BACKPROPC_ISA is '" + name + "'; it must be one of the instruction sets of this machine: " +
-                              known);
+  throw std::invalid_argument("BACKPROPC_ISA is '" + name +
+                              "'; it must be one of the instruction sets of this machine: " + known);
 }
 
 std::atomic<const InstructionSet*> active{nullptr};

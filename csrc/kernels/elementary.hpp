@@ -36,6 +36,9 @@ struct Format {
   // ln 2 in two parts; the first has so few bits that its product with any exponent is exact.
   static constexpr double ln2_high = is_single<V> ? 0x1.62e4p-1 : 0x1.62e42fefa3800p-1;
   static constexpr double ln2_low = is_single<V> ? 0x1.7f7d1cp-20 : 0x1.ef35793c76730p-45;
+  // ln 2 as a number of the format, and the rest of it.
+  static constexpr double ln2 = is_single<V> ? 0x1.62e43p-1 : 0x1.62e42fefa39efp-1;
+  static constexpr double ln2_rest = is_single<V> ? -0x1.05c61p-29 : 0x1.abc9e3b39803fp-56;
   static constexpr double log2_e = is_single<V> ? 0x1.715476p+0 : 0x1.71547652b82fep+0;
 };
 
@@ -164,26 +167,28 @@ BPC_INLINE V expm1(V x) {
 }
 
 // 1 / (1 + e^-x), as h / (h + s e^r) with s = h 2^n and an h so small that the quotient can be the subnormal result.
-// The divisor is a sum of two parts; a step of Newton's brings the second into the quotient and takes its rounding out.
-// What the step needs is prepared while the polynomial and the division run, so that it costs three operations of
-// latency. Error 0.73 ULP (float64: 0.80).
+// What ln 2 and the sums leave out of the divisor comes in by a step of Newton's, which takes the quotient's rounding out
+// too; all it needs is worked out while the division runs, because networks wait for this function more than for any
+// other. Error 0.75 ULP (float64: 0.80).
 template <class V>
 BPC_INLINE V logistic(V x) {
   using F = detail::Format<V>;
   constexpr int shift = detail::is_single<V> ? 64 : 512;
   constexpr double h_value = detail::is_single<V> ? 0x1p-64 : 0x1p-512;
-  const V h = constant<V>(h_value);
-  const detail::Reduced<V> a(x, F::bias - shift, -1);
-  const V s = detail::power_of_two(a.z);
+  const V h = constant<V>(h_value), shifter = constant<V>(F::shifter + F::bias - shift);
+  const V z = fma(x, constant<V>(-F::log2_e), shifter), n = z - shifter;
+  const V r = fma(n, constant<V>(-F::ln2), -x);  // exact, for n ln 2 is as long as a number, and x no shorter
+  const V s = detail::power_of_two(z);
 
   const V large = max(h, s), small = min(h, s);
-  const V start = fma(s, a.r, large + small);  // h + s (1 + r)
-  const V start_error = fma(s, a.r, small - (start - large));
-  const V r2 = a.r * a.r;
-  const detail::TwoParts<V> d = detail::fma_in_two_parts(s * r2, detail::exp_tail(a.r, r2), start);
+  const V start = fma(s, r, large + small);  // h + s (1 + r)
+  const V start_error = fma(s, r, small - (start - large));
+  const V r2 = r * r;
+  const detail::TwoParts<V> d = detail::fma_in_two_parts(s * r2, detail::exp_tail(r, r2), start);
+  const V error = fma(n * constant<V>(-F::ln2_rest), d.value - h, d.error + start_error);
 
   const V y = h / d.value;
-  const V remainder = fma(y, -(d.error + start_error), fma(y, -d.value, h));
+  const V remainder = fma(y, -error, fma(y, -d.value, h));
   const V result = fma(y * constant<V>(1 / h_value), remainder, y);
   const V upper = x > detail::by_format<V>(20, 40) ? constant<V>(1) : result;
   return x < detail::by_format<V>(-104, -746) ? V{} : upper;

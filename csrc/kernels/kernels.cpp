@@ -1,6 +1,7 @@
 // Compiled once per instruction set, into a namespace of its own: nothing here may be merged by the linker with what
 // another object brought, or an AVX-512 copy of a shared function could run on a processor without it.
 #include "kernels/definitions.hpp"
+#include "kernels/online.hpp"
 #include "kernels/product.hpp"
 #include "kernels/table.hpp"
 
@@ -24,6 +25,8 @@ template <class T>
 constexpr auto losses = loss_table<T>(Losses{});
 template <class T>
 constexpr auto optimizers = optimizer_table<T>(Optimizers{});
+template <class T>
+constexpr auto online = online_table<T>(Losses{});
 
 template <class T>
 constexpr KernelTable<T> table = {
@@ -33,6 +36,7 @@ constexpr KernelTable<T> table = {
     &activations<T>[0],
     &losses<T>[0],
     &optimizers<T>[0],
+    &online<T>[0],
 };
 
 }  // namespace

@@ -15,17 +15,16 @@ BPC_INLINE void map(std::size_t n, T* out, F f, const In*... in) {
   if (i < n) store_first<V>(out + i, f(load_first<V>(in + i, n - i)...), n - i);
 }
 
-namespace detail {
-
-// Halves are folded onto each other until one lane is left: the tree of every sum, whatever the real width.
-template <class T>
-BPC_INLINE T fold(T* lane) {
-  for (int half = virtual_lanes<T> / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
-  return lane[0];
+// The sum of all virtual lanes: halves are folded onto each other until one is left, whatever the real width.
+template <class T, std::size_t Parts>
+BPC_INLINE T fold_lanes(Vec<T> (&total)[Parts]) {
+#pragma GCC unroll 8
+  for (std::size_t half = Parts / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < half; ++i) total[i] = total[i] + total[i + half];
+  }
+  return fold(total[0]);
 }
-
-}  // namespace detail
 
 // Σ f(in[i]...): virtual lane l adds the elements l, l + virtual_lanes, … in ascending order, then the lanes are folded.
 template <class T, class F, class... In>
@@ -44,9 +43,7 @@ BPC_INLINE T sum(std::size_t n, F f, const In*... in) {
     }
     total[part] = total[part] + f(load<V>(in + i)...);
   }
-  T lane[stride];
-  for (std::size_t part = 0; part < parts; ++part) store<V>(lane + part * step, total[part]);
-  return detail::fold(lane);
+  return fold_lanes<T>(total);
 }
 
 // The largest element of n > 0. The order does not matter: a row with a NaN becomes NaN by what follows.

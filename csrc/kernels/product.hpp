@@ -67,8 +67,7 @@ void tile(const TileArguments<T>& g) {
 #pragma GCC unroll 32
   for (int r = 0; r < MR; ++r) {
 #pragma GCC unroll 32
-    for (int v = 0; v < NV; ++v)
-      acc[r][v] = g.from_zero ? V{} : load_part(g.bias ? g.bias : g.c + r * g.c_row, v);
+    for (int v = 0; v < NV; ++v) acc[r][v] = g.from_zero ? V{} : load_part(g.bias ? g.bias : g.c + r * g.c_row, v);
   }
   const T* row[MR];
 #pragma GCC unroll 32
@@ -163,7 +162,7 @@ void pack_transposed(const T* from, std::size_t stride, std::size_t rows, std::s
 // to[k·width + j] = from[k·stride + j]
 template <class T>
 BPC_INLINE void pack_straight(const T* from, std::size_t stride, std::size_t columns, std::size_t depth, T* to,
-                   std::size_t width) {
+                              std::size_t width) {
   for (std::size_t k = 0; k < depth; ++k) std::memcpy(to + k * width, from + k * stride, columns * sizeof(T));
 }
 
@@ -257,7 +256,8 @@ void product(const Product<T>& p, T* scratch) {
   const bool pack_b = p.b.transposed || p.rows >= pack_b_from_rows;
   const bool pack_rows = p.rows >= std::size_t(tile_rows) && p.columns >= pack_a_from_panels * width;
   T* const packed_a = scratch + product_depth * max_panel_width;
-  for (std::size_t k0 = 0; k0 == 0 || k0 < p.depth; k0 += product_depth) {  // once for depth 0: an empty chain is its start
+  for (std::size_t k0 = 0; k0 == 0 || k0 < p.depth;
+       k0 += product_depth) {  // once for depth 0: an empty chain is its start
     const std::size_t depth = p.depth - k0 < product_depth ? p.depth - k0 : product_depth;
     for (std::size_t i0 = 0; i0 < p.rows; i0 += product_rows) {
       const RowBlocks rows(p.rows - i0 < product_rows ? p.rows - i0 : product_rows);
@@ -284,8 +284,14 @@ void backward_product(std::size_t n, std::size_t fan_in, std::size_t fan_out, co
 template <class T>
 void gradient_product(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* x, const T* delta, T* dw, T* db,
                       bool add, T* scratch) {
-  product<T>({fan_in, fan_out, n, {x, fan_in, true}, {delta, fan_out, false}, dw,
-              add ? Start::accumulate : Start::zero, nullptr},
+  product<T>({fan_in,
+              fan_out,
+              n,
+              {x, fan_in, true},
+              {delta, fan_out, false},
+              dw,
+              add ? Start::accumulate : Start::zero,
+              nullptr},
              scratch);
   if (!add) map(fan_out, db, [](Vec<T>) { return Vec<T>{}; }, db);
   for (std::size_t i = 0; i < n; ++i)

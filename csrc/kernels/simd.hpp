@@ -147,6 +147,31 @@ BPC_INLINE float sqrt(float a) { return std::sqrt(a); }
 BPC_INLINE double sqrt(double a) { return std::sqrt(a); }
 #endif
 
+// Lane k of v in every lane.
+#if defined(BPC_ISA_AVX512)
+BPC_INLINE Vec<float> lane(Vec<float> v, std::size_t k) {
+  return _mm512_maskz_permutexvar_ps(0xffff, _mm512_set1_epi32(static_cast<int>(k)), v);
+}
+BPC_INLINE Vec<double> lane(Vec<double> v, std::size_t k) {
+  return _mm512_maskz_permutexvar_pd(0xff, _mm512_set1_epi64(static_cast<long long>(k)), v);
+}
+#elif defined(BPC_ISA_AVX2)
+BPC_INLINE Vec<float> lane(Vec<float> v, std::size_t k) {
+  return _mm256_permutevar8x32_ps(v, _mm256_set1_epi32(static_cast<int>(k)));
+}
+BPC_INLINE Vec<double> lane(Vec<double> v, std::size_t k) {
+  const long long both_halves = static_cast<long long>(2 * k) | static_cast<long long>(2 * k + 1) << 32;
+  return _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(v), _mm256_set1_epi64x(both_halves)));
+}
+#else
+template <class V>
+BPC_INLINE V lane(V v, std::size_t k) {
+  Element<V> e[sizeof(V) / sizeof(Element<V>)];
+  std::memcpy(e, &v, sizeof v);
+  return splat(e[k]);
+}
+#endif
+
 // a < b ? a : b and a > b ? a : b: the second where either is NaN. NEON's own instructions differ in that. The masks of
 // all ones are for GCC 12, which warns of uninitialised values within the plain intrinsics.
 #if defined(BPC_ISA_AVX512)
@@ -236,13 +261,64 @@ BPC_INLINE void store_first(Element<V>* p, V v, std::size_t n) {
   masked_store(p, v, first_lanes(p, n));
 }
 
-// v in the first n lanes, 0 in the others.
+// v in the first n lanes (0 < n < lanes), 0 in the others.
+#if defined(BPC_ISA_AVX512)
+BPC_INLINE Vec<float> keep_first(Vec<float> v, std::size_t n) {
+  return _mm512_maskz_mov_ps(first_lanes(static_cast<const float*>(nullptr), n), v);
+}
+BPC_INLINE Vec<double> keep_first(Vec<double> v, std::size_t n) {
+  return _mm512_maskz_mov_pd(first_lanes(static_cast<const double*>(nullptr), n), v);
+}
+#elif defined(BPC_ISA_AVX2)
+BPC_INLINE Vec<float> keep_first(Vec<float> v, std::size_t n) {
+  return _mm256_and_ps(v, _mm256_castsi256_ps(first_lanes(static_cast<const float*>(nullptr), n)));
+}
+BPC_INLINE Vec<double> keep_first(Vec<double> v, std::size_t n) {
+  return _mm256_and_pd(v, _mm256_castsi256_pd(first_lanes(static_cast<const double*>(nullptr), n)));
+}
+#else
 template <class V>
 BPC_INLINE V keep_first(V v, std::size_t n) {
   Element<V> lane[sizeof(V) / sizeof(Element<V>)];
   store<V>(lane, v);
   return load_first<V>(lane, n);
 }
+#endif
+
+// The sum of a vector's lanes: the upper half is added to the lower one until one lane is left.
+#if defined(BPC_ISA_AVX512) || defined(BPC_ISA_AVX2)
+BPC_INLINE float fold_quarter(__m128 v) {
+  v = _mm_add_ps(v, _mm_movehl_ps(v, v));
+  return _mm_cvtss_f32(_mm_add_ss(v, _mm_movehdup_ps(v)));
+}
+BPC_INLINE double fold_quarter(__m128d v) { return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v))); }
+BPC_INLINE float fold_half(__m256 v) {
+  return fold_quarter(_mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
+}
+BPC_INLINE double fold_half(__m256d v) {
+  return fold_quarter(_mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1)));
+}
+#endif
+#if defined(BPC_ISA_AVX512)
+BPC_INLINE float fold(Vec<float> v) {
+  return fold_half(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1)));
+}
+BPC_INLINE double fold(Vec<double> v) {
+  return fold_half(_mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd(v, 1)));
+}
+#elif defined(BPC_ISA_AVX2)
+BPC_INLINE float fold(Vec<float> v) { return fold_half(v); }
+BPC_INLINE double fold(Vec<double> v) { return fold_half(v); }
+#elif defined(BPC_ISA_NEON)
+BPC_INLINE float fold(Vec<float> v) {
+  const float32x2_t half = vadd_f32(vget_low_f32(v), vget_high_f32(v));
+  return vget_lane_f32(half, 0) + vget_lane_f32(half, 1);
+}
+BPC_INLINE double fold(Vec<double> v) { return vgetq_lane_f64(v, 0) + vgetq_lane_f64(v, 1); }
+#else
+BPC_INLINE float fold(float v) { return v; }
+BPC_INLINE double fold(double v) { return v; }
+#endif
 
 // --- transposes -----------------------------------------------------------------------------------------------------------
 

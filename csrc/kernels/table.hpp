@@ -67,9 +67,9 @@ struct OptimizerStep {
   std::size_t n;
   T* w;
   const T* gradient;
-  T* state;             // slot s of parameter i at state[s·slot_stride + i]
+  T* state;  // slot s of parameter i at state[s·slot_stride + i]
   std::size_t slot_stride;
-  std::uint64_t step;   // 1, 2, …
+  std::uint64_t step;  // 1, 2, …
   const ParameterValues* parameters;
 };
 
@@ -80,14 +80,57 @@ struct OptimizerKernels {
   bool (*plain)(const ParameterValues&);  // w −= p[0]·∂E/∂w and nothing else
 };
 
+// --- training a sample at a time (online.hpp) -------------------------------------------------------------------------
+
+// One layer in memory of its own, every row padded with zeros to the same width.
+template <class T>
+struct OnlineLayer {
+  std::size_t fan_in, fan_out;
+  T* w;                  // (fan_in, width)
+  T* w_transposed;       // (fan_out, width), or null where no error is passed on below
+  T *b, *z, *a, *delta;  // (width,)
+  const T* keep;         // (width,): every bit set where there is a unit, none where there is padding
+  bool trainable;
+  int activation;
+  const ParameterValues* parameters;
+  const ActivationKernels<T>* kernels;
+};
+
+template <class T>
+struct OnlineRun {
+  const OnlineLayer<T>* layers;
+  std::size_t n_layers, lowest;  // the layers from `lowest` on learn
+  const ParameterValues* loss_parameters;
+  const T* x;
+  const T* t_rows;                // or null, and
+  const std::int64_t* t_classes;  // one class for each sample
+  T* one_hot;                     // room for a row of targets
+  const std::size_t* order;       // of the samples, or null
+  std::size_t n_steps;
+  T minus_rate;
+  double* total;         // Σ E, added to
+  double* loss_of_last;  // E of the last step tried
+};
+
+// Of a loss, for rows of several widths, the narrowest first.
+template <class T>
+struct OnlineKernels {
+  struct {
+    std::size_t width;
+    // Steps of plain SGD until one whose E is not finite, which is not taken; returns how many were.
+    std::size_t (*steps)(const OnlineRun<T>&);
+  } of_width[3];
+};
+
 template <class T>
 struct KernelTable {
   ProductKernels<T> product;
   void (*scale)(std::size_t n, T s, T* y);                   // y = s·y
   void (*add_scaled)(std::size_t n, T s, const T* x, T* y);  // y = y + s·x, fused; y may be x
-  const ActivationKernels<T>* activations;  // in the order of the lists
+  const ActivationKernels<T>* activations;                   // in the order of the lists
   const LossKernels<T>* losses;
   const OptimizerKernels<T>* optimizers;
+  const OnlineKernels<T>* online;  // by loss
 };
 
 struct InstructionSet {

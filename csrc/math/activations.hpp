@@ -31,8 +31,7 @@ struct RowFunction {
 };
 
 struct Identity : DerivativeFromA {
-  static constexpr Description description =
-      describe("identity").with_formula("z").from("a linear unit");
+  static constexpr Description description = describe("identity").with_formula("z").from("a linear unit");
 
   template <class V>
   static V value(V z) {
@@ -45,8 +44,10 @@ struct Identity : DerivativeFromA {
 };
 
 struct Logistic : DerivativeFromA {
-  static constexpr Description description =
-      describe("logistic").also_called("sigmoid").with_formula("1 / (1 + exp(-z))").from("the lecture, derivatives of common activation functions");
+  static constexpr Description description = describe("logistic")
+                                                 .also_called("sigmoid")
+                                                 .with_formula("1 / (1 + exp(-z))")
+                                                 .from("the lecture, derivatives of common activation functions");
 
   template <class V>
   static V value(V z) {
@@ -89,7 +90,9 @@ struct Relu : DerivativeFromA {
 // Every output depends on every z of the row, so BP1 takes the whole Jacobian: δ = a ⊙ (da − Σⱼ daⱼ aⱼ).
 struct Softmax : RowFunction {
   static constexpr Description description =
-      describe("softmax").with_formula("exp(z) / sum(exp(z)) over the row").from("Bridle 1990, Probabilistic interpretation of feedforward classification network outputs");
+      describe("softmax")
+          .with_formula("exp(z) / sum(exp(z)) over the row")
+          .from("Bridle 1990, Probabilistic interpretation of feedforward classification network outputs");
 
   template <class T>
   static void forward(const T* z, T* a, std::size_t n) {

@@ -76,10 +76,8 @@ struct LecunNormal {
 };
 
 struct Uniform {
-  static constexpr Description description = describe("uniform")
-                                                 .with_formula("uniform in [low, high)")
-                                                 .takes("low", any_number)
-                                                 .takes("high", any_number);
+  static constexpr Description description =
+      describe("uniform").with_formula("uniform in [low, high)").takes("low", any_number).takes("high", any_number);
   static double value(UniformDraw u, Fan, const ParameterValues& p) { return u.between(p[0], p[1]); }
 };
 

@@ -61,8 +61,9 @@ struct HalfSquaredError : SumOverOutputs {
 };
 
 struct MeanSquaredError : MeanOverOutputs {
-  static constexpr Description description =
-      describe("mean_squared_error").with_formula("mean_j (a_j - t_j)^2").from("Rumelhart, Hinton, Williams 1986, up to the factor");
+  static constexpr Description description = describe("mean_squared_error")
+                                                 .with_formula("mean_j (a_j - t_j)^2")
+                                                 .from("Rumelhart, Hinton, Williams 1986, up to the factor");
   static constexpr Targets targets = Targets::real;
 
   template <class V>
@@ -77,8 +78,9 @@ struct MeanSquaredError : MeanOverOutputs {
 };
 
 struct BinaryCrossEntropy : SumOverOutputs {
-  static constexpr Description description =
-      describe("binary_cross_entropy").with_formula("-sum_j (t_j ln a_j + (1 - t_j) ln(1 - a_j))").from("Bishop 1995, Neural Networks for Pattern Recognition, 6.7");
+  static constexpr Description description = describe("binary_cross_entropy")
+                                                 .with_formula("-sum_j (t_j ln a_j + (1 - t_j) ln(1 - a_j))")
+                                                 .from("Bishop 1995, Neural Networks for Pattern Recognition, 6.7");
   static constexpr Targets targets = Targets::probabilities;
 
   template <class V>

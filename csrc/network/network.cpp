@@ -58,8 +58,8 @@ std::size_t Network<T>::first_non_finite() const {
   for (std::size_t i = 0; i < blocks; i += width)
     for (std::size_t j = 0; j < width; ++j) check[j] += p[i + j] * T(0);
   const bool finite = std::all_of(check, check + width, [](T c) { return c == T(0); });
-  return static_cast<std::size_t>(
-      std::find_if(finite ? p + blocks : p, p + n, [](T v) { return !std::isfinite(v); }) - p);
+  return static_cast<std::size_t>(std::find_if(finite ? p + blocks : p, p + n, [](T v) { return !std::isfinite(v); }) -
+                                  p);
 }
 
 template <class T>
@@ -77,11 +77,12 @@ template <class T>
 Network<T>::Changing::Changing(const Network& network) : network_(network) {
   int users = 0;
   if (!network.users_.compare_exchange_strong(users, changing, std::memory_order_acquire))
-    throw Busy(users == changing
-                   ? "network: another thread is training it already; one network learns in one thread at a time, train "
-                     "a copy (network.copy())"
-                   : "network: another thread is reading it; it can learn when that has ended, or train a copy "
-                     "(network.copy())");
+    throw Busy(
+        users == changing
+            ? "network: another thread is training it already; one network learns in one thread at a time, train "
+              "a copy (network.copy())"
+            : "network: another thread is reading it; it can learn when that has ended, or train a copy "
+              "(network.copy())");
 }
 
 template class Network<float>;

@@ -62,8 +62,8 @@ double weighted_sum(std::size_t n, const T* loss, const T* weight) {
 template <class T>
 double loss_of(const Network<T>& network, const Choice& loss, std::size_t n, TargetRows<T> t, Workspace<T>& ws) {
   const std::size_t last = network.layers().size() - 1, m = network.fan_out();
-  const LossPass<T> pass{n,       m,    ws.z(last), ws.a(last),        as_rows(t, n, m, ws.one_hot()),
-                         nullptr, T(1), ws.sample_loss(), nullptr, &loss.parameters};
+  const LossPass<T> pass{n,       m,    ws.z(last),       ws.a(last), as_rows(t, n, m, ws.one_hot()),
+                         nullptr, T(1), ws.sample_loss(), nullptr,    &loss.parameters};
   const LossKernels<T>& k = kernels<T>().losses[loss.index];
   (has_stable_form(network, loss) ? k.of_z : k.of_a)(pass);
   return weighted_sum<T>(n, ws.sample_loss(), nullptr);
@@ -77,8 +77,8 @@ Workspace<T>::Workspace(const Network<T>& network, const Choice& loss, std::size
   const std::size_t last = network.layers().size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
     const Layer& layer = network.layers()[l];
-    const bool z_is_read = keep == Keep::every_z || activation_of<T>(layer).needs_z ||
-                           (l == last && has_stable_form(network, loss));
+    const bool z_is_read =
+        keep == Keep::every_z || activation_of<T>(layer).needs_z || (l == last && has_stable_form(network, loss));
     z_.emplace_back(z_is_read ? rows * layer.fan_out : 0);
     a_.emplace_back(rows * layer.fan_out);
     delta_.emplace_back(rows * layer.fan_out);
@@ -183,16 +183,16 @@ double gradient(const Network<T>& network, const Choice& loss, const T* x, std::
   return total / static_cast<double>(n);
 }
 
-#define BPC_INSTANTIATE(T)                                                                                             \
-  template class Workspace<T>;                                                                                         \
-  template void forward(const Network<T>&, const T*, std::size_t, Workspace<T>&);                                      \
-  template double output_error(const Network<T>&, const Choice&, std::size_t, TargetRows<T>, const T*, T,              \
-                               Workspace<T>&);                                                                         \
-  template void error_below(const Network<T>&, std::size_t, std::size_t, Workspace<T>&);                               \
-  template void predict(const Network<T>&, const T*, std::size_t, T*, const Stop&);                                    \
-  template Workspace<T> evaluation_workspace(const Network<T>&, const Choice&, std::size_t);                           \
-  template double mean_loss(const Network<T>&, const Choice&, const T*, std::size_t, TargetRows<T>, Workspace<T>&,     \
-                            const Stop&);                                                                              \
+#define BPC_INSTANTIATE(T)                                                                                         \
+  template class Workspace<T>;                                                                                     \
+  template void forward(const Network<T>&, const T*, std::size_t, Workspace<T>&);                                  \
+  template double output_error(const Network<T>&, const Choice&, std::size_t, TargetRows<T>, const T*, T,          \
+                               Workspace<T>&);                                                                     \
+  template void error_below(const Network<T>&, std::size_t, std::size_t, Workspace<T>&);                           \
+  template void predict(const Network<T>&, const T*, std::size_t, T*, const Stop&);                                \
+  template Workspace<T> evaluation_workspace(const Network<T>&, const Choice&, std::size_t);                       \
+  template double mean_loss(const Network<T>&, const Choice&, const T*, std::size_t, TargetRows<T>, Workspace<T>&, \
+                            const Stop&);                                                                          \
   template double gradient(const Network<T>&, const Choice&, const T*, std::size_t, TargetRows<T>, T*, const Stop&);
 
 BPC_INSTANTIATE(float)

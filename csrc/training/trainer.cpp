@@ -14,7 +14,8 @@ namespace {
 // Asks stop() once in a while, so that a step of a small network does not pay for the question.
 class Watch {
  public:
-  Watch(const Stop& stop, std::size_t work_per_step) : stop_(stop), steps_(1 + between_questions / (1 + work_per_step)) {}
+  Watch(const Stop& stop, std::size_t work_per_step)
+      : stop_(stop), steps_(1 + between_questions / (1 + work_per_step)) {}
 
   bool stopped() {
     if (--left_ > 0) return false;
@@ -22,17 +23,22 @@ class Watch {
     return stop_();
   }
 
- private:
   static constexpr std::size_t between_questions = 200'000;  // multiply-adds: 10 ms at the very slowest
+
+ private:
   const Stop& stop_;
   const std::size_t steps_;
   std::size_t left_ = 1;
 };
 
 std::string at_step(std::uint64_t epoch, std::uint64_t step, double loss) {
-  return "the loss is " + std::string(std::isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf") + " in epoch " +
-         std::to_string(epoch) + ", step " + std::to_string(step) +
-         "; it must be finite. The network is as it was before that step. Most often the learning rate is too large, or x "
+  return "the loss is " +
+         std::string(std::isnan(loss) ? "nan"
+                     : loss > 0       ? "inf"
+                                      : "-inf") +
+         " in epoch " + std::to_string(epoch) + ", step " + std::to_string(step) +
+         "; it must be finite. The network is as it was before that step. Most often the learning rate is too large, "
+         "or x "
          "or t hold values that are not finite or far from 1: lower the rate, or scale the data";
 }
 
@@ -60,9 +66,13 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, s
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) position_ = 0;
+  online_.reset();
+  if (settings_.batch_size == 1 && plain_sgd()) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   while (epoch_ < until_epoch) {
     if (position_ == 0) begin_epoch(training.n);
-    if (!run_steps(training, stop) || !end_epoch(validation, validation_workspace.get(), stop)) return;
+    if (!(online_ ? run_online_steps(training, stop) : run_steps(training, stop)) ||
+        !end_epoch(validation, validation_workspace.get(), stop))
+      return;
   }
 }
 
@@ -89,6 +99,25 @@ bool Trainer<T>::run_steps(const Samples<T>& training, const Stop& stop) {
   return true;
 }
 
+// The same with a step for every sample, in stretches between which stop() is asked and the network is brought up to date.
+template <class T>
+bool Trainer<T>::run_online_steps(const Samples<T>& training, const Stop& stop) {
+  const std::size_t stretch = 1 + Watch::between_questions / network_->n_parameters();
+  online_->load();
+  while (position_ < samples_) {
+    if (stop()) return false;
+    const std::size_t n = std::min(stretch, samples_ - position_);
+    const Samples<T> rest = settings_.shuffle ? training : from(training, position_);
+    const auto [steps, last_loss] = online_->run(n, rest.x, rest.t, settings_.shuffle ? &order_[position_] : nullptr,
+                                                 static_cast<T>(settings_.optimizer.parameters[0]), epoch_loss_);
+    online_->save();
+    position_ += steps;
+    step_count_ += steps;
+    if (steps < n) throw NonFinite(at_step(epoch_ + 1, step_count_ + 1, last_loss));
+  }
+  return true;
+}
+
 // False where stop() came during the validation: the epoch's steps are done, but its end is still to come.
 template <class T>
 bool Trainer<T>::end_epoch(const Samples<T>* validation, Workspace<T>* workspace, const Stop& stop) {
@@ -110,14 +139,30 @@ bool Trainer<T>::end_epoch(const Samples<T>* validation, Workspace<T>* workspace
   return true;
 }
 
+// The samples from position on.
+template <class T>
+Samples<T> Trainer<T>::from(const Samples<T>& samples, std::size_t position) const {
+  const std::size_t k = network_->fan_in(), m = network_->fan_out();
+  return {samples.n - position,
+          samples.x + position * k,
+          {samples.t.rows ? samples.t.rows + position * m : nullptr,
+           samples.t.classes ? samples.t.classes + position : nullptr}};
+}
+
+template <class T>
+bool Trainer<T>::plain_sgd() const {
+  return kernels<T>().optimizers[settings_.optimizer.index].plain(settings_.optimizer.parameters);
+}
+
 template <class T>
 Samples<T> Trainer<T>::next_batch(const Samples<T>& training) {
   const std::size_t n = std::min(settings_.batch_size, samples_ - position_);
   const std::size_t k = network_->fan_in(), m = network_->fan_out();
-  if (!settings_.shuffle)
-    return {n, training.x + position_ * k,
-            {training.t.rows ? training.t.rows + position_ * m : nullptr,
-             training.t.classes ? training.t.classes + position_ : nullptr}};
+  if (!settings_.shuffle) {
+    Samples<T> batch = from(training, position_);
+    batch.n = n;
+    return batch;
+  }
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t from = order_[position_ + i];
     std::memcpy(&batch_x_[i * k], training.x + from * k, k * sizeof(T));
@@ -126,8 +171,9 @@ Samples<T> Trainer<T>::next_batch(const Samples<T>& training) {
     else
       batch_classes_[i] = training.t.classes[from];
   }
-  return {n, batch_x_.data(), {training.t.rows ? batch_t_.data() : nullptr,
-                               training.t.classes ? batch_classes_.data() : nullptr}};
+  return {n,
+          batch_x_.data(),
+          {training.t.rows ? batch_t_.data() : nullptr, training.t.classes ? batch_classes_.data() : nullptr}};
 }
 
 template <class T>
@@ -151,9 +197,8 @@ double Trainer<T>::update(const Samples<T>& batch) {
   const double loss = total / static_cast<double>(batch.n);
   if (!std::isfinite(loss)) throw NonFinite(at_step(epoch_ + 1, step_count_ + 1, loss));
   ++step_count_;
-  const ParameterValues& p = settings_.optimizer.parameters;
-  if (kernels<T>().optimizers[settings_.optimizer.index].plain(p))
-    update_directly(batch, static_cast<T>(p[0]));
+  if (plain_sgd())
+    update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
     update_by_gradient(batch);
   return loss;
@@ -169,7 +214,7 @@ void Trainer<T>::update_directly(const Samples<T>& batch, T rate) {
              const KernelTable<T>& k = kernels<T>();
              k.scale(batch.n * layer.fan_out, -rate, delta);
              k.product.gradient(batch.n, layer.fan_in, layer.fan_out, a, delta, network_->w(layer), network_->b(layer),
-                               true, workspace_->scratch());
+                                true, workspace_->scratch());
            });
 }
 

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "network/online.hpp"
 #include "network/passes.hpp"
 
 namespace backpropc {
@@ -60,8 +61,11 @@ class Trainer {
  private:
   void begin_epoch(std::size_t n);
   bool run_steps(const Samples<T>& training, const Stop& stop);
+  bool run_online_steps(const Samples<T>& training, const Stop& stop);
   bool end_epoch(const Samples<T>* validation, Workspace<T>* workspace, const Stop& stop);
+  Samples<T> from(const Samples<T>& samples, std::size_t position) const;
   Samples<T> next_batch(const Samples<T>& training);
+  bool plain_sgd() const;
   double update(const Samples<T>& batch);
   void update_directly(const Samples<T>& batch, T rate);
   void update_by_gradient(const Samples<T>& batch);
@@ -70,13 +74,14 @@ class Trainer {
   std::shared_ptr<Network<T>> network_;
   TrainerSettings settings_;
   std::unique_ptr<Workspace<T>> workspace_;
-  Buffer<T> gradient_, state_;             // of all parameters; empty where the optimizer needs none
-  Buffer<T> batch_x_, batch_t_;            // a shuffled batch, gathered
+  std::unique_ptr<OnlineNetwork<T>> online_;  // while a fit trains a small network a sample at a time
+  Buffer<T> gradient_, state_;                // of all parameters; empty where the optimizer needs none
+  Buffer<T> batch_x_, batch_t_;               // a shuffled batch, gathered
   Buffer<std::int64_t> batch_classes_;
-  std::vector<std::size_t> order_;         // of the samples in this epoch; empty without shuffling
+  std::vector<std::size_t> order_;  // of the samples in this epoch; empty without shuffling
   std::atomic<std::uint64_t> epoch_{0}, step_count_{0};
-  std::size_t samples_ = 0, position_ = 0; // how many an epoch has, and how many of them this one has seen
-  double epoch_loss_ = 0.0;                // Σ E over those
+  std::size_t samples_ = 0, position_ = 0;  // how many an epoch has, and how many of them this one has seen
+  double epoch_loss_ = 0.0;                 // Σ E over those
   EpochLosses losses_;
   mutable std::mutex losses_mutex_;
 };

@@ -163,7 +163,9 @@ def run(options: Options) -> int:
     result = train(options, _progress)
     print(f"\nLearned representation\n\n{table(result)}\n")
     print(f"{verdict(result)}\n")
-    print(f"error E         {result.loss:.6f}, mean over the {PATTERNS} inputs; largest |a - t| {result.largest_error:.3f}")
+    print(
+        f"error E         {result.loss:.6f}, mean over the {PATTERNS} inputs; largest |a - t| {result.largest_error:.3f}"
+    )
     print(
         f"time            {result.seconds:.3f} s for {result.epochs * PATTERNS} updates of {result.n_parameters} "
         f"parameters: {result.updates_per_second:,.0f} updates/s ({result.isa})"
@@ -173,9 +175,13 @@ def run(options: Options) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser, integer: Any, rate: Any) -> None:
     """Declare the demo's options; `integer` and `rate` make types that refuse what does not fit."""
-    parser.add_argument("--epochs", type=integer(1), default=DEFAULT_EPOCHS, help="times each input is seen (%(default)s)")
+    parser.add_argument(
+        "--epochs", type=integer(1), default=DEFAULT_EPOCHS, help="times each input is seen (%(default)s)"
+    )
     parser.add_argument("--learning-rate", type=rate, default=DEFAULT_RATE, help="the lecture's mu (%(default)s)")
     parser.add_argument("--seed", type=integer(0), default=DEFAULT_SEED, help="of the initial weights (%(default)s)")
     parser.add_argument("--hidden", type=integer(1), default=3, help="hidden units (%(default)s)")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (%(default)s)")
+    parser.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object instead")

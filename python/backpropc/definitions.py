@@ -37,7 +37,9 @@ class Definition:
             given = inspect.signature(type(self)).bind(*args, **kwargs).arguments
         except TypeError as error:
             raise TypeError(f"{self.name}: {error}; write {_usage(self.entry)}") from None
-        values = {p["name"]: _checked(self.name, p, given.get(p["name"], p["default"])) for p in self.entry["parameters"]}
+        values = {
+            p["name"]: _checked(self.name, p, given.get(p["name"], p["default"])) for p in self.entry["parameters"]
+        }
         choice = self.family.choose(self.family.index[self.name], [float(v) for v in values.values()])
         object.__setattr__(self, "parameters", values)
         object.__setattr__(self, "_choice", choice)

@@ -273,7 +273,8 @@ class Network:
         self._updater: tuple[Definition, _core.Trainer] | None = None
         self._parameters = core.parameters()
         self._layers = tuple(
-            Layer(core, index, plan, w, b) for index, (plan, (w, b)) in enumerate(zip(plans, self._split(self._parameters)))
+            Layer(core, index, plan, w, b)
+            for index, (plan, (w, b)) in enumerate(zip(plans, self._split(self._parameters)))
         )
 
     def _split(self, flat: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
@@ -457,8 +458,11 @@ class Network:
         _, rows, targets = self._samples(x, t, definition)
         if self._updater is None or self._updater[0] != definition:
             sgd = OPTIMIZER.classes["SGD"](1.0)
-            self._updater = definition, trainer_class(self._dtype)(
-                self._core, definition._choice, sgd._choice, batch_size=1, shuffle=False, seed=0
+            self._updater = (
+                definition,
+                trainer_class(self._dtype)(
+                    self._core, definition._choice, sgd._choice, batch_size=1, shuffle=False, seed=0
+                ),
             )
         updater = self._updater[1]
         updater.set_learning_rate(rate)
@@ -530,7 +534,12 @@ class Network:
         return _rebuild, (layers, self._dtype.name, self._parameters.copy())
 
     def _samples(
-        self, x: ArrayLike, t: ArrayLike, loss: Definition, names: tuple[str, str] = ("x", "t"), one_allowed: bool = True
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        loss: Definition,
+        names: tuple[str, str] = ("x", "t"),
+        one_allowed: bool = True,
     ) -> tuple[bool, FloatArray, FloatArray]:
         """Return whether x is one sample, x as rows, and t as rows or as integer classes."""
         fan_in = self._plans[0].fan_in

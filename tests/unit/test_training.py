@@ -179,6 +179,45 @@ def test_a_network_fit_is_a_trainer_made_and_run(dtype: str) -> None:
     assert one.history == other.history
 
 
+ONLINE_SIZES = [[8, 3, 8], [1, 2], [3, 1, 2, 3], [5, 16, 3], [5, 17, 3], [40, 33, 9, 3], [5, 64, 64, 3], [300, 20, 3]]
+
+
+@pytest.mark.parametrize("sizes", ONLINE_SIZES, ids=str)
+@pytest.mark.parametrize("loss", bp.LOSSES)
+@pytest.mark.parametrize("output", bp.ACTIVATIONS)
+def test_a_sample_at_a_time_is_the_same_bits_as_steps_on_one_sample(
+    sizes: list[int], output: str, loss: str, dtype: str
+) -> None:
+    """The loop for small networks keeps the parameters in another layout; what it computes is the same to the bit."""
+    rng = np.random.default_rng(0)
+    net = network(sizes, "tanh", output, dtype)
+    net.layers[-1].w /= sizes[-2]  # every output stays in (0, 1)
+    x, t = rng.normal(size=(11, sizes[0])).astype(dtype), targets(loss, rng, (11, sizes[-1])).astype(dtype)
+    twin, frozen = net.copy(), net.copy()
+    history = net.fit(x, t, loss=loss, optimizer=bp.SGD(0.01), batch_size=1, epochs=2, shuffle=True, seed=3)
+    trainer = bp.Trainer(twin, loss=loss, optimizer=bp.SGD(0.01))
+    losses = [[trainer.step(x[i : i + 1], t[i : i + 1]) for i in order] for order in orders(3, 2, 11)]
+    assert_same_bits(net.parameters, twin.parameters)
+    assert history.loss == [sum(values) / 11 for values in losses]
+    frozen.layers[-1].trainable = False
+    twin = frozen.copy()
+    frozen.fit(x, t, loss=loss, optimizer=bp.SGD(0.01), batch_size=1, shuffle=False)
+    trainer = bp.Trainer(twin, loss=loss, optimizer=bp.SGD(0.01))
+    for i in range(11):
+        trainer.step(x[i], t[i])
+    assert_same_bits(frozen.parameters, twin.parameters)
+
+
+def test_a_sample_at_a_time_of_classes_is_that_of_rows(dtype: str) -> None:
+    classes = np.random.default_rng(0).integers(0, 3, 23)
+    (x, _), net = data(), network(SIZES, "tanh", "softmax", dtype)
+    twin = net.copy()
+    options: Any = {"loss": "softmax_cross_entropy", "optimizer": bp.SGD(0.1), "batch_size": 1, "seed": 1, "epochs": 3}
+    net.fit(x, classes, **options)
+    twin.fit(x, np.eye(3)[classes], **options)
+    assert_same_bits(net.parameters, twin.parameters)
+
+
 # --- what is counted and reported -------------------------------------------------------------------------------------
 
 
