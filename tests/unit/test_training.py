@@ -194,15 +194,15 @@ def test_a_sample_at_a_time_is_the_same_bits_as_steps_on_one_sample(
     net.layers[-1].w /= sizes[-2]  # every output stays in (0, 1)
     x, t = rng.normal(size=(11, sizes[0])).astype(dtype), targets(loss, rng, (11, sizes[-1])).astype(dtype)
     twin, frozen = net.copy(), net.copy()
-    history = net.fit(x, t, loss=loss, optimizer=bp.SGD(0.01), batch_size=1, epochs=2, shuffle=True, seed=3)
-    trainer = bp.Trainer(twin, loss=loss, optimizer=bp.SGD(0.01))
+    history = net.fit(x, t, loss=loss, optimizer=bp.SGD(0.001), batch_size=1, epochs=2, shuffle=True, seed=3)
+    trainer = bp.Trainer(twin, loss=loss, optimizer=bp.SGD(0.001))
     losses = [[trainer.step(x[i : i + 1], t[i : i + 1]) for i in order] for order in orders(3, 2, 11)]
     assert_same_bits(net.parameters, twin.parameters)
     assert history.loss == [sum(values) / 11 for values in losses]
     frozen.layers[-1].trainable = False
     twin = frozen.copy()
-    frozen.fit(x, t, loss=loss, optimizer=bp.SGD(0.01), batch_size=1, shuffle=False)
-    trainer = bp.Trainer(twin, loss=loss, optimizer=bp.SGD(0.01))
+    frozen.fit(x, t, loss=loss, optimizer=bp.SGD(0.001), batch_size=1, shuffle=False)
+    trainer = bp.Trainer(twin, loss=loss, optimizer=bp.SGD(0.001))
     for i in range(11):
         trainer.step(x[i], t[i])
     assert_same_bits(frozen.parameters, twin.parameters)
