@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -28,8 +29,9 @@ if TYPE_CHECKING:  # numpy.random is not imported before it is used
     Seed = int | np.random.Generator | None
 
 
+@dataclass(frozen=True, init=False, repr=False)
 class Dense:
-    """The plan of one dense layer, for `Network`.
+    """The plan of one dense layer, for `Network`. Immutable, so that one may be given to several networks.
 
     Parameters
     ----------
@@ -50,7 +52,12 @@ class Dense:
         A size is below 1, or a name is unknown.
     """
 
-    __slots__ = ("activation", "bias_initializer", "fan_in", "fan_out", "initializer", "trainable")
+    fan_in: int
+    fan_out: int
+    activation: Definition
+    trainable: bool
+    initializer: Definition
+    bias_initializer: Definition
 
     def __init__(
         self,
@@ -61,12 +68,14 @@ class Dense:
         initializer: str | Definition = "glorot_uniform",
         bias_initializer: str | Definition = "zeros",
     ) -> None:
-        self.fan_in = whole_number(fan_in, "fan_in", 1)
-        self.fan_out = whole_number(fan_out, "fan_out", 1)
-        self.activation = ACTIVATION.resolve(activation, "activation")
-        self.trainable = truth(trainable, "trainable")
-        self.initializer = INITIALIZER.resolve(initializer, "initializer")
-        self.bias_initializer = INITIALIZER.resolve(bias_initializer, "bias_initializer")
+        vars(self).update(  # what is frozen cannot be assigned
+            fan_in=whole_number(fan_in, "fan_in", 1),
+            fan_out=whole_number(fan_out, "fan_out", 1),
+            activation=ACTIVATION.resolve(activation, "activation"),
+            trainable=truth(trainable, "trainable"),
+            initializer=INITIALIZER.resolve(initializer, "initializer"),
+            bias_initializer=INITIALIZER.resolve(bias_initializer, "bias_initializer"),
+        )
 
     def __repr__(self) -> str:
         frozen = "" if self.trainable else ", trainable=False"
@@ -78,6 +87,8 @@ class Layer:
 
     Attributes
     ----------
+    fan_in, fan_out : int
+        Numbers of inputs and outputs.
     w : ndarray, shape (fan_in, fan_out)
         Weights, a view of the network's parameters.
     b : ndarray, shape (fan_out,)
@@ -88,12 +99,25 @@ class Layer:
         Whether updates change the layer; may be set.
     """
 
-    __slots__ = ("_b", "_core", "_index", "_w", "activation", "fan_in", "fan_out")
+    __slots__ = ("_b", "_core", "_index", "_plan", "_w")
 
     def __init__(self, core: _core.Network, index: int, plan: Dense, w: FloatArray, b: FloatArray) -> None:
-        self._core, self._index, self._w, self._b = core, index, w, b
-        self.fan_in, self.fan_out = plan.fan_in, plan.fan_out
-        self.activation = plan.activation.short
+        self._core, self._index, self._plan, self._w, self._b = core, index, plan, w, b
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs."""
+        return self._plan.fan_in
+
+    @property
+    def fan_out(self) -> int:
+        """Number of outputs."""
+        return self._plan.fan_out
+
+    @property
+    def activation(self) -> str | Definition:
+        """The activation σ."""
+        return self._plan.activation.short
 
     @property
     def w(self) -> FloatArray:
@@ -523,11 +547,8 @@ class Network:
         return self.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        layers = [
-            (p.fan_in, p.fan_out, p.activation, layer.trainable, p.initializer, p.bias_initializer)
-            for p, layer in zip(self._plans, self._layers)
-        ]
-        return _rebuild, (layers, self._dtype.name, self._parameters.copy())
+        plans = tuple(replace(plan, trainable=layer.trainable) for plan, layer in zip(self._plans, self._layers))
+        return _rebuild, (type(self), plans, self._dtype.name, self._parameters.copy())
 
     def _samples(
         self, x: ArrayLike, t: ArrayLike, loss: Definition, names: tuple[str, str] = ("x", "t"), one_allowed: bool = True
@@ -574,9 +595,8 @@ def _make_core(plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> _core.Network:
         raise MemoryError(f"cannot allocate {n * dtype.itemsize} bytes for a network of {n} parameters") from None
 
 
-def _rebuild(layers: list[tuple[Any, ...]], dtype: str, parameters: FloatArray) -> Network:
-    network = Network.__new__(Network)
-    plans = tuple(Dense(*layer) for layer in layers)
+def _rebuild(cls: type[Network], plans: tuple[Dense, ...], dtype: str, parameters: FloatArray) -> Network:
+    network = cls.__new__(cls)
     network._adopt(_make_core(plans, np.dtype(dtype)), plans, network_dtype(dtype))
     network.parameters = parameters
     return network
@@ -584,7 +604,7 @@ def _rebuild(layers: list[tuple[Any, ...]], dtype: str, parameters: FloatArray) 
 
 def _plan(layers: Sequence[int] | Sequence[Dense], **of_all: str | Definition | None) -> tuple[Dense, ...]:
     """Return one `Dense` for each layer, from sizes or from layers."""
-    if isinstance(layers, (str, bytes)) or not isinstance(layers, Iterable):
+    if isinstance(layers, (str, bytes, Set, Mapping)) or not isinstance(layers, Iterable):
         raise TypeError(f"layers is {layers!r}; it must be a sequence of sizes, as [8, 3, 8], or of Dense layers")
     given = list(layers)
     if not given:

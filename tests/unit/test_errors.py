@@ -150,6 +150,8 @@ DTYPES = {
     "sizes_not_integers": Case(lambda: bp.Network([2.5, 2]), TypeError, ("layers|sizes", r"2\.5|float")),
     "layers_a_number": Case(lambda: bp.Network(8), TypeError, ("layers|sizes", "8|int")),
     "layers_a_string": Case(lambda: bp.Network("883"), TypeError, ("layers|sizes", "str|'")),
+    "layers_a_set": Case(lambda: bp.Network({8, 3}), TypeError, ("layers", "{8, 3}|{3, 8}", "sequence")),
+    "layers_a_dict": Case(lambda: bp.Network({8: 3, 3: 8}), TypeError, ("layers", "sequence")),
     "layers_mixed": Case(lambda: bp.Network([8, bp.Dense(8, 3)]), TypeError, ("layers|sizes", "Dense")),
     "activation_not_a_name": Case(lambda: bp.Network([2, 2], activation=3), TypeError, ("activation", "3|int")),
     "learning_rate_a_string": Case(lambda: bp.SGD("fast"), TypeError, ("learning_rate", "str|'fast'")),
