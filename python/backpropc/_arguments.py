@@ -17,12 +17,18 @@ FloatArray = NDArray[Any]
 
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
+LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in (FLOAT32, FLOAT64)}
+
+
+def refuse_masked(value: object, name: str) -> None:
+    """Raise a TypeError for an array with gaps: the core would take what lies under the mask for numbers."""
+    if type(value) is not np.ndarray and isinstance(value, np.ndarray) and hasattr(value, "mask"):
+        raise TypeError(f"{name} is a masked array; it must be a plain one: fill the gaps or leave those rows out")
 
 
 def real_array(value: ArrayLike, name: str) -> FloatArray:
     """Return `value` as an array of real numbers, of whatever dtype it has."""
-    if type(value) is not np.ndarray and hasattr(value, "mask") and isinstance(value, np.ndarray):
-        raise TypeError(f"{name} is a masked array; it must be a plain one: fill the gaps or leave those rows out")
+    refuse_masked(value, name)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -65,13 +71,15 @@ def real_number(value: object, name: str) -> float:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; it must be a real number") from None
+    except OverflowError:
+        raise ValueError(f"{name} is larger than any float64; it must be finite") from None
 
 
-def not_negative(value: object, name: str) -> float:
-    """Return `value` as a float, if it is finite and at least 0."""
+def rate_for(dtype: np.dtype[Any], value: object, name: str = "learning_rate") -> float:
+    """Return `value` as a float, if it is at least 0 and finite in `dtype`, where infinity times 0 would be nan."""
     number = real_number(value, name)
-    if not 0.0 <= number < np.inf:
-        raise ValueError(f"{name} is {number}; it must be finite and at least 0")
+    if not 0.0 <= number <= LARGEST[dtype]:
+        raise ValueError(f"{name} is {number}; it must be at least 0 and finite in {dtype}")
     return number
 
 
@@ -113,11 +121,14 @@ def seed_value(seed: object, rng: object = None) -> int:
     given, name = (seed, "seed") if rng is None else (rng, "rng")
     if given is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if isinstance(given, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
+    try:  # first, as an int need not import numpy.random
+        number = operator.index(given)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None and isinstance(given, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
         return int(np.random.default_rng(given).integers(0, 2**64, dtype=np.uint64))
-    if isinstance(given, (bool, np.bool_)) or not hasattr(given, "__index__"):
+    if number is None or isinstance(given, (bool, np.bool_)):
         raise TypeError(f"{name} is {given!r}; it must be None, an integer or a numpy.random.Generator")
-    number = operator.index(given)
     if not 0 <= number < 2**64:
         raise ValueError(f"{name} is {number}; it must be at least 0 and below 2**64")
     return number

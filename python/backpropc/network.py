@@ -14,8 +14,8 @@ from ._arguments import (
     FLOAT32,
     FloatArray,
     network_dtype,
-    not_negative,
     quick_array,
+    rate_for,
     real_array,
     seed_value,
     shape_error,
@@ -462,7 +462,7 @@ class Network:
         x, t, loss
             As for `loss`.
         learning_rate : float
-            μ, finite and at least 0.
+            μ, at least 0 and finite in the network's dtype.
 
         Returns
         -------
@@ -477,7 +477,7 @@ class Network:
             E is not finite; the network is as it was.
         """
         definition = LOSS.resolve(loss, "loss")
-        rate = not_negative(learning_rate, "learning_rate")
+        rate = rate_for(self._dtype, learning_rate)
         _, rows, targets = self._samples(x, t, definition)
         if self._updater is None or self._updater[0] != definition:
             sgd = OPTIMIZER.classes["SGD"](1.0)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arguments import FLOAT32, seed_value, truth, whole_number
+from ._arguments import FLOAT32, LARGEST, seed_value, truth, whole_number
 from .definitions import LOSS, OPTIMIZER, Definition
 
 if TYPE_CHECKING:
@@ -118,6 +118,9 @@ class Trainer:
         self._network = network
         self._loss = LOSS.resolve(loss, "loss")
         self._optimizer = OPTIMIZER.resolve(optimizer, "optimizer")
+        for name, value in self._optimizer.parameters.items():
+            if abs(value) > LARGEST[network.dtype]:
+                raise ValueError(f"optimizer: {name} is {value}; it must be finite in {network.dtype}, the network's dtype")
         self._batch_size = whole_number(batch_size, "batch_size", 1)
         self._shuffle = truth(shuffle, "shuffle")
         self._seed = seed_value(seed, rng)

@@ -158,6 +158,11 @@ DTYPES = {
     "learning_rate_complex": Case(lambda: bp.sgd_update(W.copy(), W, 1j), TypeError, ("learning_rate", "complex|1j")),
     "seed_a_string": Case(lambda: bp.Network([2, 2], seed="seven"), TypeError, ("seed", "str|'seven'")),
     "seed_a_float": Case(lambda: bp.Network([2, 2], seed=1.5), TypeError, ("seed", r"float|1\.5")),
+    "seed_an_array": Case(lambda: bp.Network([2, 2], seed=np.array([3])), TypeError, ("seed", r"array\(\[3\]\)", "int")),
+    "seed_a_bool": Case(lambda: bp.Network([2, 2], rng=True), TypeError, ("rng", "True", "int")),
+    "masked_x": Case(lambda: net().predict(np.ma.array(X)), TypeError, (r"\bx\b", "masked")),
+    "masked_t": Case(lambda: net().update(X, np.ma.array(T), 0.1), TypeError, (r"\bt\b", "masked")),
+    "masked_w": Case(lambda: bp.sgd_update(np.ma.array(W), W, 0.1), TypeError, (r"\bw\b", "masked")),
     "seed_and_rng": Case(lambda: bp.Network([2, 2], seed=1, rng=2), TypeError, ("seed", "rng")),
     "trainer_seed_and_rng": Case(lambda: trainer(seed=1, rng=2), TypeError, ("seed", "rng")),
     "batch_size_a_float": Case(lambda: trainer(batch_size=1.5), TypeError, ("batch_size", r"float|1\.5")),
@@ -265,6 +270,16 @@ NUMBERS = {
     ),
     "sgd_nan": Case(lambda: bp.SGD(np.nan), ValueError, ("learning_rate", "nan", "finite|number|>=")),
     "sgd_inf": Case(lambda: bp.SGD(np.inf), ValueError, ("learning_rate", "inf", "finite")),
+    "sgd_beyond_float64": Case(lambda: bp.SGD(10**400), ValueError, ("learning_rate", "float64", "finite")),
+    "sgd_beyond_float32": Case(
+        lambda: bp.Trainer(net(), optimizer=bp.SGD(1e39)), ValueError, ("learning_rate", r"1e\+39", "float32", "finite")
+    ),
+    "update_beyond_float32": Case(
+        lambda: net().update(X, T, 1e39), ValueError, ("learning_rate", r"1e\+39", "float32", "finite")
+    ),
+    "sgd_update_beyond_float32": Case(
+        lambda: bp.sgd_update(W.astype("f4"), W, 1e39), ValueError, ("learning_rate", r"1e\+39", "float32", "finite")
+    ),
     "momentum_negative": Case(lambda: bp.SGD(0.1, momentum=-1), ValueError, ("momentum", "-1")),
     "momentum_nan": Case(lambda: bp.SGD(0.1, momentum=np.nan), ValueError, ("momentum", "nan")),
     "update_negative": Case(lambda: net().update(X, T, -1), ValueError, ("learning_rate", "-1")),
