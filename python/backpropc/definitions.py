@@ -103,7 +103,7 @@ class Family:
         members = {
             "__slots__": (),
             "__doc__": doc,
-            "__module__": __name__,
+            "__module__": __package__,  # where users, and pickle, find those that take parameters
             "__signature__": inspect.Signature(parameters),
             "family": self,
             "name": entry["name"],
@@ -126,7 +126,8 @@ class Family:
                 raise TypeError(f"{argument} is {value!r}, {_a(value.family.kind)}; it must be {_a(self.kind)}")
             return value
         if not isinstance(value, str):
-            raise TypeError(f"{argument} is {value!r}; it must be a name or {_a(self.kind)} object: {self._list()}")
+            hint = f" (write bp.{_usage(value.entry)})" if isinstance(value, type) and issubclass(value, Definition) else ""
+            raise TypeError(f"{argument} is {value!r}; it must be a name or {_a(self.kind)} object: {self._list()}{hint}")
         known = self._by_name.get(value)
         return known if known is not None else self._resolve_name(value, argument)
 

@@ -52,6 +52,10 @@ def t_with(value: float) -> np.ndarray:
     return t
 
 
+def every(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(rf"\b{name}\b" for name in names)
+
+
 # --- rank and shape ---------------------------------------------------------------------------------------------------
 
 SHAPES = {
@@ -168,6 +172,12 @@ DTYPES = {
     "batch_size_a_float": Case(lambda: trainer(batch_size=1.5), TypeError, ("batch_size", r"float|1\.5")),
     "epochs_a_float": Case(lambda: trainer().fit(X, T, epochs=1.5), TypeError, ("epochs", r"float|1\.5")),
     "trainer_of_what": Case(lambda: bp.Trainer("net", optimizer=bp.SGD(0.1)), TypeError, ("net", "str")),
+    "activation_and_z_swapped": Case(
+        lambda: bp.activate(Z, "tanh"), TypeError, ("activation", "array", *every(bp.ACTIVATIONS))
+    ),
+    "optimizer_a_class": Case(
+        lambda: bp.Trainer(net(), optimizer=bp.SGD), TypeError, ("optimizer", r"write bp\.SGD\(learning_rate")
+    ),
     "optimizer_of_what": Case(lambda: bp.Trainer(net(), optimizer=3), TypeError, ("optimizer", "3|int", "SGD")),
     "ce_classes_as_floats": Case(
         lambda: net("softmax").loss(X, np.zeros(5), loss=CE), (TypeError, ValueError), (r"\bt\b", "float|integer|int")
@@ -218,10 +228,6 @@ SIZES = {
 }
 
 # --- names ------------------------------------------------------------------------------------------------------------
-
-
-def every(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(rf"\b{name}\b" for name in names)
 
 
 NAMES = {
