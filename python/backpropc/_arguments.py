@@ -66,11 +66,11 @@ def quick_array(value: ArrayLike, name: str, dtype: np.dtype[Any]) -> FloatArray
 def real_number(value: object, name: str) -> float:
     """Return `value` as a float, if it is a real number."""
     if isinstance(value, (bool, np.bool_, str, bytes, complex, np.complexfloating)):
-        raise TypeError(f"{name} is {value!r}; it must be a real number")
+        raise TypeError(f"{name} is {shown(value)}; it must be a real number")
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise TypeError(f"{name} is {value!r}; it must be a real number") from None
+        raise TypeError(f"{name} is {shown(value)}; it must be a real number") from None
     except OverflowError:
         raise ValueError(f"{name} is larger than any float64; it must be finite") from None
 
@@ -86,11 +86,11 @@ def rate_for(dtype: np.dtype[Any], value: object, name: str = "learning_rate") -
 def whole_number(value: object, name: str, at_least: int) -> int:
     """Return `value` as an int, if it is one and no smaller than `at_least`."""
     if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} is {value!r}; it must be an integer")
+        raise TypeError(f"{name} is {shown(value)}; it must be an integer")
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{name} is {value!r}; it must be an integer") from None
+        raise TypeError(f"{name} is {shown(value)}; it must be an integer") from None
     if number < at_least:
         raise ValueError(f"{name} is {number}; it must be at least {at_least}")
     return number
@@ -99,7 +99,7 @@ def whole_number(value: object, name: str, at_least: int) -> int:
 def truth(value: object, name: str) -> bool:
     """Return `value` as a bool, if it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} is {value!r}; it must be True or False")
+        raise TypeError(f"{name} is {shown(value)}; it must be True or False")
     return bool(value)
 
 
@@ -108,9 +108,9 @@ def network_dtype(dtype: object) -> np.dtype[Any]:
     try:
         found = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'") from None
+        raise TypeError(f"dtype is {shown(dtype)}; it must be 'float32' or 'float64'") from None
     if dtype is None or found not in (FLOAT32, FLOAT64):
-        raise ValueError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'")
+        raise ValueError(f"dtype is {shown(dtype)}; it must be 'float32' or 'float64'")
     return FLOAT32 if found == FLOAT32 else FLOAT64
 
 
@@ -128,7 +128,7 @@ def seed_value(seed: object, rng: object = None) -> int:
     if number is None and isinstance(given, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
         return int(np.random.default_rng(given).integers(0, 2**64, dtype=np.uint64))
     if number is None or isinstance(given, (bool, np.bool_)):
-        raise TypeError(f"{name} is {given!r}; it must be None, an integer or a numpy.random.Generator")
+        raise TypeError(f"{name} is {shown(given)}; it must be None, an integer or a numpy.random.Generator")
     if not 0 <= number < 2**64:
         raise ValueError(f"{name} is {number}; it must be at least 0 and below 2**64")
     return number
@@ -137,3 +137,11 @@ def seed_value(seed: object, rng: object = None) -> int:
 def shape_error(name: str, found: tuple[int, ...], expected: str) -> ValueError:
     """Return the error for an array of a shape that does not fit."""
     return ValueError(f"{name} has shape {found}; it must be {expected}")
+
+
+def shown(value: object) -> str:
+    """Return `value` as a message shows it: in one line, however large it is."""
+    if isinstance(value, np.ndarray) and value.ndim > 0:
+        return f"an array of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:80]} …"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from . import _core
-from ._arguments import real_number, truth
+from ._arguments import real_number, shown, truth
 
 
 class Definition:
@@ -127,14 +127,14 @@ class Family:
             return value
         if not isinstance(value, str):
             hint = f" (write bp.{_usage(value.entry)})" if isinstance(value, type) and issubclass(value, Definition) else ""
-            raise TypeError(f"{argument} is {value!r}; it must be a name or {_a(self.kind)} object: {self._list()}{hint}")
+            raise TypeError(f"{argument} is {shown(value)}; it must be a name or {_a(self.kind)} object: {self._list()}{hint}")
         known = self._by_name.get(value)
         return known if known is not None else self._resolve_name(value, argument)
 
     def _resolve_name(self, name: str, argument: str) -> Definition:
         found = self.classes.get(self.aliases.get(name, name))
         if found is None:
-            raise ValueError(f"{argument} is {name!r}; it must be one of: {self._list()}")
+            raise ValueError(f"{argument} is {shown(name)}; it must be one of: {self._list()}")
         if any(p["default"] is None for p in found.entry["parameters"]):
             raise ValueError(f"{argument} is {name!r}, which takes parameters; write bp.{_usage(found.entry)}")
         return self._by_name.setdefault(name, found())

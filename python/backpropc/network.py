@@ -19,6 +19,7 @@ from ._arguments import (
     real_array,
     seed_value,
     shape_error,
+    shown,
     truth,
     whole_number,
 )
@@ -605,7 +606,7 @@ def _rebuild(cls: type[Network], plans: tuple[Dense, ...], dtype: str, parameter
 def _plan(layers: Sequence[int] | Sequence[Dense], **of_all: str | Definition | None) -> tuple[Dense, ...]:
     """Return one `Dense` for each layer, from sizes or from layers."""
     if isinstance(layers, (str, bytes, Set, Mapping)) or not isinstance(layers, Iterable):
-        raise TypeError(f"layers is {layers!r}; it must be a sequence of sizes, as [8, 3, 8], or of Dense layers")
+        raise TypeError(f"layers is {shown(layers)}; it must be a sequence of sizes, as [8, 3, 8], or of Dense layers")
     given = list(layers)
     if not given:
         raise ValueError("layers is empty; it must have at least two sizes, or one Dense layer")
@@ -616,7 +617,7 @@ def _plan(layers: Sequence[int] | Sequence[Dense], **of_all: str | Definition | 
         raise TypeError("layers mixes sizes and Dense layers; it must be all of one kind")
     for name, value in of_all.items():
         if value is not None:
-            raise TypeError(f"{name} is {value!r}, but layers are Dense, which have their own; give one of them")
+            raise TypeError(f"{name} is {shown(value)}, but layers are Dense, which have their own; give one of them")
     return _plan_of_layers(cast("list[Dense]", given))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arguments import FLOAT32, LARGEST, seed_value, truth, whole_number
+from ._arguments import FLOAT32, LARGEST, seed_value, shown, truth, whole_number
 from .definitions import LOSS, OPTIMIZER, Definition
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Trainer:
         from .network import Network
 
         if not isinstance(network, Network):
-            raise TypeError(f"network is {network!r} ({type(network).__name__}); it must be a backpropc.Network")
+            raise TypeError(f"network is {shown(network)} ({type(network).__name__}); it must be a backpropc.Network")
         if optimizer is None:
             raise TypeError("optimizer is missing; give one, as optimizer=bp.SGD(0.1)")
         self._network = network
