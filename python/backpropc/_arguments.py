@@ -40,7 +40,7 @@ def real_array(value: ArrayLike, name: str) -> FloatArray:
 
 def core_dtype(*values: object) -> np.dtype[Any]:
     """Return the dtype the core computes in for these: numpy.result_type's, within float32 and float64."""
-    dtype = np.result_type(*(v if isinstance(v, (int, float)) else np.asarray(v) for v in values))  # type: ignore[arg-type]
+    dtype = np.result_type(*(v if isinstance(v, (int, float)) else np.asarray(v) for v in values))
     if dtype.kind == "f" and dtype.itemsize <= FLOAT32.itemsize:
         return FLOAT32
     return FLOAT64

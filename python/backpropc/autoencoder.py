@@ -144,7 +144,10 @@ def verdict(result: Result) -> str:
         )
     learned = f"All {PATTERNS} inputs come out again."
     if result.binary_code:
-        return f"{learned} Rounded to 0 and 1, the hidden values are {PATTERNS} different codes: a binary code, found by itself."
+        return (
+            f"{learned} Rounded to 0 and 1, the hidden values are {PATTERNS} different codes: "
+            "a binary code, found by itself."
+        )
     not_binary = (
         f"{learned} But the code is not binary for this seed: rounded to 0 and 1, the hidden values are only "
         f"{result.distinct_codes} different codes.\nThe network tells the inputs apart by values in between. "
@@ -166,7 +169,9 @@ def run(options: Options) -> int:
     result = train(options, _progress)
     print(f"\nLearned representation\n\n{table(result)}\n")
     print(f"{verdict(result)}\n")
-    print(f"error E         {result.loss:.6f}, mean over the {PATTERNS} inputs; largest |a - t| {result.largest_error:.3f}")
+    print(
+        f"error E         {result.loss:.6f}, mean of the {PATTERNS} inputs; largest |a - t| {result.largest_error:.3f}"
+    )
     print(
         f"time            {result.seconds:.3f} s for {result.epochs * PATTERNS} updates of {result.n_parameters} "
         f"parameters: {result.updates_per_second:,.0f} updates/s ({result.isa})"
@@ -183,5 +188,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=seed, default=DEFAULT_SEED, help="of the initial weights (%(default)s)")
     parser.add_argument("--hidden", type=count, default=3, help="hidden units (%(default)s)")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (%(default)s)")
+    parser.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object instead")

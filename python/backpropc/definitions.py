@@ -37,7 +37,9 @@ class Definition:
             given = inspect.signature(type(self)).bind(*args, **kwargs).arguments
         except TypeError as error:
             raise TypeError(f"{self.name}: {error}; write {_usage(self.entry)}") from None
-        values = {p["name"]: _checked(self.name, p, given.get(p["name"], p["default"])) for p in self.entry["parameters"]}
+        values = {
+            p["name"]: _checked(self.name, p, given.get(p["name"], p["default"])) for p in self.entry["parameters"]
+        }
         choice = self.family.choose(self.family.index[self.name], [float(v) for v in values.values()])
         object.__setattr__(self, "parameters", values)
         object.__setattr__(self, "_choice", choice)
@@ -59,7 +61,7 @@ class Definition:
         return f"{self.name}({', '.join(shown)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.parameters == self.parameters  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.parameters == self.parameters
 
     def __hash__(self) -> int:
         return hash((self.name, *self.parameters.values()))
@@ -126,8 +128,10 @@ class Family:
                 raise TypeError(f"{argument} is {value!r}, {_a(value.family.kind)}; it must be {_a(self.kind)}")
             return value
         if not isinstance(value, str):
-            hint = f" (write bp.{_usage(value.entry)})" if isinstance(value, type) and issubclass(value, Definition) else ""
-            raise TypeError(f"{argument} is {shown(value)}; it must be a name or {_a(self.kind)} object: {self._list()}{hint}")
+            must = f"it must be a name or {_a(self.kind)} object: {self._list()}"
+            if isinstance(value, type) and issubclass(value, Definition):
+                must += f" (write bp.{_usage(value.entry)})"
+            raise TypeError(f"{argument} is {shown(value)}; {must}")
         known = self._by_name.get(value)
         return known if known is not None else self._resolve_name(value, argument)
 

@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arguments import FLOAT32, FLOAT64, FloatArray, as_core, core_dtype, rate_for, real_array, refuse_masked, shape_error
+from ._arguments import (
+    FLOAT32,
+    FLOAT64,
+    FloatArray,
+    as_core,
+    core_dtype,
+    rate_for,
+    real_array,
+    refuse_masked,
+    shape_error,
+)
 from .definitions import ACTIVATION, LOSS, Definition
 
 
@@ -268,8 +278,8 @@ def activation_derivative(activation: str | Definition, z: ArrayLike) -> FloatAr
     definition = ACTIVATION.resolve(activation, "activation")
     if definition.entry["by_row"]:
         raise ValueError(
-            f"activation is {definition.name!r}, whose outputs depend on the whole row: its derivative is a matrix, not "
-            "an element-wise function; it must be an element-wise activation (dense_backward handles both)"
+            f"activation is {definition.name!r}, whose outputs depend on the whole row: its derivative is a matrix, "
+            "not an element-wise function; it must be an element-wise activation (dense_backward handles both)"
         )
     array = real_array(z, "z")
     d = _core.activation_derivative(as_core(array, core_dtype(z if np.isscalar(z) else array)), definition._choice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -297,9 +298,8 @@ class Network:
         self._core, self._plans, self._dtype = core, plans, dtype
         self._updater: tuple[Definition, _core.Trainer] | None = None
         self._parameters = core.parameters()
-        self._layers = tuple(
-            Layer(core, index, plan, w, b) for index, (plan, (w, b)) in enumerate(zip(plans, self._split(self._parameters)))
-        )
+        views = zip(plans, self._split(self._parameters), strict=True)
+        self._layers = tuple(Layer(core, index, plan, w, b) for index, (plan, (w, b)) in enumerate(views))
 
     def _split(self, flat: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
         """Return w and b of each layer as views of an array laid out as the parameters are."""
@@ -448,9 +448,9 @@ class Network:
         layers: list[LayerTrace] = []
         below = rows.copy()
         for z, a, delta, dw, db in numbers:
-            of_samples = (below, z, a, delta)
+            layer = LayerTrace(below, z, a, delta, dw, db)
+            layers.append(layer._replace(x=below[0], z=z[0], a=a[0], delta=delta[0]) if one else layer)
             below = a
-            layers.append(LayerTrace(*((v[0] for v in of_samples) if one else of_samples), dw, db))
         return Trace(value, tuple(layers))
 
     def update(
@@ -482,8 +482,11 @@ class Network:
         _, rows, targets = self._samples(x, t, definition)
         if self._updater is None or self._updater[0] != definition:
             sgd = OPTIMIZER.classes["SGD"](1.0)
-            self._updater = definition, trainer_class(self._dtype)(
-                self._core, definition._choice, sgd._choice, batch_size=1, shuffle=False, seed=0
+            self._updater = (
+                definition,
+                trainer_class(self._dtype)(
+                    self._core, definition._choice, sgd._choice, batch_size=1, shuffle=False, seed=0
+                ),
             )
         updater = self._updater[1]
         updater.set_learning_rate(rate)
@@ -548,11 +551,17 @@ class Network:
         return self.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        plans = tuple(replace(plan, trainable=layer.trainable) for plan, layer in zip(self._plans, self._layers))
+        pairs = zip(self._plans, self._layers, strict=True)
+        plans = tuple(replace(plan, trainable=layer.trainable) for plan, layer in pairs)
         return _rebuild, (type(self), plans, self._dtype.name, self._parameters.copy())
 
     def _samples(
-        self, x: ArrayLike, t: ArrayLike, loss: Definition, names: tuple[str, str] = ("x", "t"), one_allowed: bool = True
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        loss: Definition,
+        names: tuple[str, str] = ("x", "t"),
+        one_allowed: bool = True,
     ) -> tuple[bool, FloatArray, FloatArray]:
         """Return whether x is one sample, x as rows, and t as rows or as integer classes."""
         fan_in = self._plans[0].fan_in
@@ -637,12 +646,12 @@ def _plan_of_sizes(
     biases = INITIALIZER.resolve("zeros" if bias_initializer is None else bias_initializer, "bias_initializer")
     return tuple(
         Dense(fan_in, fan_out, last if i == len(sizes) - 2 else hidden, True, weights, biases)
-        for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:]))
+        for i, (fan_in, fan_out) in enumerate(pairwise(sizes))
     )
 
 
 def _plan_of_layers(given: list[Dense]) -> tuple[Dense, ...]:
-    for i, (below, above) in enumerate(zip(given, given[1:])):
+    for i, (below, above) in enumerate(pairwise(given)):
         if below.fan_out != above.fan_in:
             raise ValueError(
                 f"layers[{i + 1}] has fan_in {above.fan_in}; it must be {below.fan_out}, the fan_out of layers[{i}]"

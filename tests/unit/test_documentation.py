@@ -47,7 +47,9 @@ def test_docstring(test: doctest.DocTest) -> None:
 
 def test_docstrings_have_examples() -> None:
     """A search that finds nothing would pass in silence."""
-    assert {"backpropc", "backpropc.network.Network", "backpropc.training.Trainer"} <= {test.name for test in examples()}
+    assert {"backpropc", "backpropc.network.Network", "backpropc.training.Trainer"} <= {
+        test.name for test in examples()
+    }
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -79,7 +81,9 @@ def public() -> list[tuple[str, Any]]:
         if inspect.isroutine(thing) or inspect.isclass(thing):
             found.append((name, thing))
         if inspect.isclass(thing):
-            members = inspect.getmembers(thing, lambda member: inspect.isfunction(member) or isinstance(member, property))
+            members = inspect.getmembers(
+                thing, lambda member: inspect.isfunction(member) or isinstance(member, property)
+            )
             found += [(f"{name}.{key}", member) for key, member in members if not key.startswith("_")]
     return found
 

@@ -163,7 +163,9 @@ DTYPES = {
     "learning_rate_complex": Case(lambda: bp.sgd_update(W.copy(), W, 1j), TypeError, ("learning_rate", "complex|1j")),
     "seed_a_string": Case(lambda: bp.Network([2, 2], seed="seven"), TypeError, ("seed", "str|'seven'")),
     "seed_a_float": Case(lambda: bp.Network([2, 2], seed=1.5), TypeError, ("seed", r"float|1\.5")),
-    "seed_an_array": Case(lambda: bp.Network([2, 2], seed=np.array([3])), TypeError, ("seed", r"array of shape \(1,\)", "int")),
+    "seed_an_array": Case(
+        lambda: bp.Network([2, 2], seed=np.array([3])), TypeError, ("seed", r"array of shape \(1,\)", "int")
+    ),
     "seed_a_bool": Case(lambda: bp.Network([2, 2], rng=True), TypeError, ("rng", "True", "int")),
     "masked_x": Case(lambda: net().predict(np.ma.array(X)), TypeError, (r"\bx\b", "masked")),
     "masked_t": Case(lambda: net().update(X, np.ma.array(T), 0.1), TypeError, (r"\bt\b", "masked")),
