@@ -47,7 +47,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_definitions})
+    return sorted([*__all__, "__version__"])
 
 
 __all__ = [
@@ -74,3 +74,4 @@ __all__ = [
     "sgd_update",
     "show_config",
 ]
+__all__ += [*_definitions]

@@ -17,12 +17,18 @@ FloatArray = NDArray[Any]
 
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
+LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in (FLOAT32, FLOAT64)}
+
+
+def refuse_masked(value: object, name: str) -> None:
+    """Raise a TypeError for an array with gaps: the core would take what lies under the mask for numbers."""
+    if type(value) is not np.ndarray and isinstance(value, np.ndarray) and hasattr(value, "mask"):
+        raise TypeError(f"{name} is a masked array; it must be a plain one: fill the gaps or leave those rows out")
 
 
 def real_array(value: ArrayLike, name: str) -> FloatArray:
     """Return `value` as an array of real numbers, of whatever dtype it has."""
-    if type(value) is not np.ndarray and hasattr(value, "mask") and isinstance(value, np.ndarray):
-        raise TypeError(f"{name} is a masked array; it must be a plain one: fill the gaps or leave those rows out")
+    refuse_masked(value, name)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -34,7 +40,7 @@ def real_array(value: ArrayLike, name: str) -> FloatArray:
 
 def core_dtype(*values: object) -> np.dtype[Any]:
     """Return the dtype the core computes in for these: numpy.result_type's, within float32 and float64."""
-    dtype = np.result_type(*(v if isinstance(v, (int, float)) else np.asarray(v) for v in values))  # type: ignore[arg-type]
+    dtype = np.result_type(*(v if isinstance(v, (int, float)) else np.asarray(v) for v in values))
     if dtype.kind == "f" and dtype.itemsize <= FLOAT32.itemsize:
         return FLOAT32
     return FLOAT64
@@ -60,29 +66,31 @@ def quick_array(value: ArrayLike, name: str, dtype: np.dtype[Any]) -> FloatArray
 def real_number(value: object, name: str) -> float:
     """Return `value` as a float, if it is a real number."""
     if isinstance(value, (bool, np.bool_, str, bytes, complex, np.complexfloating)):
-        raise TypeError(f"{name} is {value!r}; it must be a real number")
+        raise TypeError(f"{name} is {shown(value)}; it must be a real number")
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise TypeError(f"{name} is {value!r}; it must be a real number") from None
+        raise TypeError(f"{name} is {shown(value)}; it must be a real number") from None
+    except OverflowError:
+        raise ValueError(f"{name} is larger than any float64; it must be finite") from None
 
 
-def not_negative(value: object, name: str) -> float:
-    """Return `value` as a float, if it is finite and at least 0."""
+def rate_for(dtype: np.dtype[Any], value: object, name: str = "learning_rate") -> float:
+    """Return `value` as a float, if it is at least 0 and finite in `dtype`, where infinity times 0 would be nan."""
     number = real_number(value, name)
-    if not 0.0 <= number < np.inf:
-        raise ValueError(f"{name} is {number}; it must be finite and at least 0")
+    if not 0.0 <= number <= LARGEST[dtype]:
+        raise ValueError(f"{name} is {number}; it must be at least 0 and finite in {dtype}")
     return number
 
 
 def whole_number(value: object, name: str, at_least: int) -> int:
     """Return `value` as an int, if it is one and no smaller than `at_least`."""
     if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} is {value!r}; it must be an integer")
+        raise TypeError(f"{name} is {shown(value)}; it must be an integer")
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{name} is {value!r}; it must be an integer") from None
+        raise TypeError(f"{name} is {shown(value)}; it must be an integer") from None
     if number < at_least:
         raise ValueError(f"{name} is {number}; it must be at least {at_least}")
     return number
@@ -91,7 +99,7 @@ def whole_number(value: object, name: str, at_least: int) -> int:
 def truth(value: object, name: str) -> bool:
     """Return `value` as a bool, if it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} is {value!r}; it must be True or False")
+        raise TypeError(f"{name} is {shown(value)}; it must be True or False")
     return bool(value)
 
 
@@ -100,9 +108,9 @@ def network_dtype(dtype: object) -> np.dtype[Any]:
     try:
         found = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'") from None
+        raise TypeError(f"dtype is {shown(dtype)}; it must be 'float32' or 'float64'") from None
     if dtype is None or found not in (FLOAT32, FLOAT64):
-        raise ValueError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'")
+        raise ValueError(f"dtype is {shown(dtype)}; it must be 'float32' or 'float64'")
     return FLOAT32 if found == FLOAT32 else FLOAT64
 
 
@@ -113,11 +121,14 @@ def seed_value(seed: object, rng: object = None) -> int:
     given, name = (seed, "seed") if rng is None else (rng, "rng")
     if given is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if isinstance(given, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
+    try:  # first, as an int need not import numpy.random
+        number = operator.index(given)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None and isinstance(given, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
         return int(np.random.default_rng(given).integers(0, 2**64, dtype=np.uint64))
-    if isinstance(given, (bool, np.bool_)) or not hasattr(given, "__index__"):
-        raise TypeError(f"{name} is {given!r}; it must be None, an integer or a numpy.random.Generator")
-    number = operator.index(given)
+    if number is None or isinstance(given, (bool, np.bool_)):
+        raise TypeError(f"{name} is {shown(given)}; it must be None, an integer or a numpy.random.Generator")
     if not 0 <= number < 2**64:
         raise ValueError(f"{name} is {number}; it must be at least 0 and below 2**64")
     return number
@@ -126,3 +137,11 @@ def seed_value(seed: object, rng: object = None) -> int:
 def shape_error(name: str, found: tuple[int, ...], expected: str) -> ValueError:
     """Return the error for an array of a shape that does not fit."""
     return ValueError(f"{name} has shape {found}; it must be {expected}")
+
+
+def shown(value: object) -> str:
+    """Return `value` as a message shows it: in one line, however large it is."""
+    if isinstance(value, np.ndarray) and value.ndim > 0:
+        return f"an array of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:80]} …"

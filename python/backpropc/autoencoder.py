@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from . import __version__, definitions, isa
+from . import __version__, _options, definitions, isa
 from .network import Network
 from .training import Trainer
 
@@ -74,9 +74,9 @@ def train(options: Options, report: Any = None) -> Result:
     trainer = Trainer(network, loss="half_squared_error", optimizer=sgd, batch_size=1, shuffle=False, seed=options.seed)
     patterns = np.eye(PATTERNS, dtype=network.dtype)
     seconds = 0.0
-    for record in range(1, RECORDS + 1):
+    for epoch in sorted({-(-options.epochs * record // RECORDS) for record in range(1, RECORDS + 1)}):
         start = time.perf_counter()
-        trainer.fit(patterns, patterns, until_epoch=options.epochs * record // RECORDS)
+        trainer.fit(patterns, patterns, until_epoch=epoch)
         seconds += time.perf_counter() - start
         if report is not None:
             report(trainer.epoch, network.loss(patterns, patterns), network)
@@ -144,12 +144,18 @@ def verdict(result: Result) -> str:
         )
     learned = f"All {PATTERNS} inputs come out again."
     if result.binary_code:
-        return f"{learned} Rounded to 0 and 1, the hidden values are {PATTERNS} different codes: a binary code, found by itself."
-    return (
+        return (
+            f"{learned} Rounded to 0 and 1, the hidden values are {PATTERNS} different codes: "
+            "a binary code, found by itself."
+        )
+    not_binary = (
         f"{learned} But the code is not binary for this seed: rounded to 0 and 1, the hidden values are only "
-        f"{result.distinct_codes} different codes.\nThe network tells the inputs apart by values in between. With three "
-        "hidden units about one seed in four ends so; try another --seed."
+        f"{result.distinct_codes} different codes.\nThe network tells the inputs apart by values in between. "
     )
+    hidden = result.sizes[1]
+    if 2**hidden < PATTERNS:
+        return f"{not_binary}With --hidden {hidden} it cannot be otherwise: there are no more than {2**hidden} codes."
+    return f"{not_binary}With three hidden units about one seed in four ends so; try another --seed."
 
 
 def run(options: Options) -> int:
@@ -159,12 +165,12 @@ def run(options: Options) -> int:
         return 0
     print(f"The lecture's autoencoder {PATTERNS}-{options.hidden}-{PATTERNS}: logistic units, E = 1/2 sum (a - t)^2,")
     print(f"online updates with rate {options.learning_rate:g}, {options.dtype}, seed {options.seed}\n")
-    print("   epoch           E   reconstructed")
+    print("   epoch           E   reconstructed", flush=True)
     result = train(options, _progress)
     print(f"\nLearned representation\n\n{table(result)}\n")
     print(f"{verdict(result)}\n")
     print(
-        f"error E         {result.loss:.6f}, mean over the {PATTERNS} inputs; largest |a - t| {result.largest_error:.3f}"
+        f"error E         {result.loss:.6f}, mean of the {PATTERNS} inputs; largest |a - t| {result.largest_error:.3f}"
     )
     print(
         f"time            {result.seconds:.3f} s for {result.epochs * PATTERNS} updates of {result.n_parameters} "
@@ -173,14 +179,15 @@ def run(options: Options) -> int:
     return 0
 
 
-def add_arguments(parser: argparse.ArgumentParser, integer: Any, rate: Any) -> None:
-    """Declare the demo's options; `integer` and `rate` make types that refuse what does not fit."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the demo's options."""
+    count, seed = _options.integer(1), _options.integer(0, 2**64 - 1)
+    parser.add_argument("--epochs", type=count, default=DEFAULT_EPOCHS, help="times each input is seen (%(default)s)")
     parser.add_argument(
-        "--epochs", type=integer(1), default=DEFAULT_EPOCHS, help="times each input is seen (%(default)s)"
+        "--learning-rate", type=_options.rate, default=DEFAULT_RATE, help="the lecture's mu (%(default)s)"
     )
-    parser.add_argument("--learning-rate", type=rate, default=DEFAULT_RATE, help="the lecture's mu (%(default)s)")
-    parser.add_argument("--seed", type=integer(0), default=DEFAULT_SEED, help="of the initial weights (%(default)s)")
-    parser.add_argument("--hidden", type=integer(1), default=3, help="hidden units (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=DEFAULT_SEED, help="of the initial weights (%(default)s)")
+    parser.add_argument("--hidden", type=count, default=3, help="hidden units (%(default)s)")
     parser.add_argument(
         "--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (%(default)s)"
     )

@@ -6,35 +6,11 @@ Exit status: 0 on success, 2 on wrong usage, 1 on failure with one line on stand
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from . import __version__, autoencoder
-
-
-def _integer(at_least: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = at_least - 1
-        if not at_least <= value < 2**63:
-            raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least {at_least}")
-        return value
-
-    return parse
-
-
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of at least 0")
-    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,7 +22,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the demo: the lecture's 8-3-8 autoencoder learns a binary code",
         description="Train the lecture's 8-3-8 autoencoder online and show the code it has learned.",
     )
-    autoencoder.add_arguments(demo, _integer, _rate)
+    autoencoder.add_arguments(demo)
     demo.set_defaults(run=autoencoder.run)
     return parser
 
@@ -61,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
-        sys.stdout.flush()
+        print(end="", flush=True)  # fails here, if at all; does nothing where standard output is closed
         return status
     except KeyboardInterrupt:
         print("\nbackpropc: interrupted", file=sys.stderr)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from . import _core
-from ._arguments import real_number, truth
+from ._arguments import real_number, shown, truth
 
 
 class Definition:
@@ -61,7 +61,7 @@ class Definition:
         return f"{self.name}({', '.join(shown)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.parameters == self.parameters  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.parameters == self.parameters
 
     def __hash__(self) -> int:
         return hash((self.name, *self.parameters.values()))
@@ -105,7 +105,7 @@ class Family:
         members = {
             "__slots__": (),
             "__doc__": doc,
-            "__module__": __name__,
+            "__module__": __package__,  # where users, and pickle, find those that take parameters
             "__signature__": inspect.Signature(parameters),
             "family": self,
             "name": entry["name"],
@@ -128,14 +128,17 @@ class Family:
                 raise TypeError(f"{argument} is {value!r}, {_a(value.family.kind)}; it must be {_a(self.kind)}")
             return value
         if not isinstance(value, str):
-            raise TypeError(f"{argument} is {value!r}; it must be a name or {_a(self.kind)} object: {self._list()}")
+            must = f"it must be a name or {_a(self.kind)} object: {self._list()}"
+            if isinstance(value, type) and issubclass(value, Definition):
+                must += f" (write bp.{_usage(value.entry)})"
+            raise TypeError(f"{argument} is {shown(value)}; {must}")
         known = self._by_name.get(value)
         return known if known is not None else self._resolve_name(value, argument)
 
     def _resolve_name(self, name: str, argument: str) -> Definition:
         found = self.classes.get(self.aliases.get(name, name))
         if found is None:
-            raise ValueError(f"{argument} is {name!r}; it must be one of: {self._list()}")
+            raise ValueError(f"{argument} is {shown(name)}; it must be one of: {self._list()}")
         if any(p["default"] is None for p in found.entry["parameters"]):
             raise ValueError(f"{argument} is {name!r}, which takes parameters; write bp.{_usage(found.entry)}")
         return self._by_name.setdefault(name, found())

@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arguments import FLOAT32, FLOAT64, FloatArray, as_core, core_dtype, not_negative, real_array, shape_error
+from ._arguments import (
+    FLOAT32,
+    FLOAT64,
+    FloatArray,
+    as_core,
+    core_dtype,
+    rate_for,
+    real_array,
+    refuse_masked,
+    shape_error,
+)
 from .definitions import ACTIVATION, LOSS, Definition
 
 
@@ -183,7 +193,7 @@ def sgd_update(w: FloatArray, dw: ArrayLike, learning_rate: float) -> FloatArray
     TypeError
         ``w`` is not an array of float32 or float64, or ``dw`` does not hold real numbers.
     ValueError
-        ``w`` is read-only or not contiguous, the shapes differ, or the rate is negative or not finite.
+        ``w`` is read-only or not contiguous, the shapes differ, or the rate is negative or not finite in w's dtype.
 
     Notes
     -----
@@ -191,6 +201,7 @@ def sgd_update(w: FloatArray, dw: ArrayLike, learning_rate: float) -> FloatArray
     """
     if not isinstance(w, np.ndarray):
         raise TypeError(f"w is {type(w).__name__}; it must be a NumPy array, as it is updated in place")
+    refuse_masked(w, "w")
     if w.dtype not in (FLOAT32, FLOAT64) or not w.dtype.isnative:
         raise TypeError(f"w has dtype {w.dtype}; it must be float32 or float64, as it is updated in place")
     if not w.flags.writeable:
@@ -200,7 +211,7 @@ def sgd_update(w: FloatArray, dw: ArrayLike, learning_rate: float) -> FloatArray
     gradient = real_array(dw, "dw")
     if gradient.shape != w.shape:
         raise shape_error("dw", gradient.shape, f"{w.shape}, as w")
-    rate = not_negative(learning_rate, "learning_rate")
+    rate = rate_for(w.dtype, learning_rate)
     source = as_core(gradient, w.dtype)
     if source is not w and np.may_share_memory(source, w):
         source = source.copy()  # a shifted view of w would be read after it was written
@@ -267,8 +278,8 @@ def activation_derivative(activation: str | Definition, z: ArrayLike) -> FloatAr
     definition = ACTIVATION.resolve(activation, "activation")
     if definition.entry["by_row"]:
         raise ValueError(
-            f"activation is {definition.name!r}, whose outputs depend on the whole row: its derivative is a matrix, not "
-            "an element-wise function; it must be an element-wise activation (dense_backward handles both)"
+            f"activation is {definition.name!r}, whose outputs depend on the whole row: its derivative is a matrix, "
+            "not an element-wise function; it must be an element-wise activation (dense_backward handles both)"
         )
     array = real_array(z, "z")
     d = _core.activation_derivative(as_core(array, core_dtype(z if np.isscalar(z) else array)), definition._choice)

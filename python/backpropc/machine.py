@@ -15,7 +15,7 @@ def available_isas() -> tuple[str, ...]:
 
 
 def isa() -> str:
-    """Return the instruction set in use: the fastest, or the one that ``BACKPROPC_ISA`` names. The results are the same bits."""
+    """Return the instruction set in use: the fastest or the one that ``BACKPROPC_ISA`` names. The bits are the same."""
     return _core.isa()
 
 

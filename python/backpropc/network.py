@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -13,11 +15,12 @@ from ._arguments import (
     FLOAT32,
     FloatArray,
     network_dtype,
-    not_negative,
     quick_array,
+    rate_for,
     real_array,
     seed_value,
     shape_error,
+    shown,
     truth,
     whole_number,
 )
@@ -28,8 +31,9 @@ if TYPE_CHECKING:  # numpy.random is not imported before it is used
     Seed = int | np.random.Generator | None
 
 
+@dataclass(frozen=True, init=False, repr=False)
 class Dense:
-    """The plan of one dense layer, for `Network`.
+    """The plan of one dense layer, for `Network`. Immutable, so that one may be given to several networks.
 
     Parameters
     ----------
@@ -50,7 +54,12 @@ class Dense:
         A size is below 1, or a name is unknown.
     """
 
-    __slots__ = ("activation", "bias_initializer", "fan_in", "fan_out", "initializer", "trainable")
+    fan_in: int
+    fan_out: int
+    activation: Definition
+    trainable: bool
+    initializer: Definition
+    bias_initializer: Definition
 
     def __init__(
         self,
@@ -61,12 +70,14 @@ class Dense:
         initializer: str | Definition = "glorot_uniform",
         bias_initializer: str | Definition = "zeros",
     ) -> None:
-        self.fan_in = whole_number(fan_in, "fan_in", 1)
-        self.fan_out = whole_number(fan_out, "fan_out", 1)
-        self.activation = ACTIVATION.resolve(activation, "activation")
-        self.trainable = truth(trainable, "trainable")
-        self.initializer = INITIALIZER.resolve(initializer, "initializer")
-        self.bias_initializer = INITIALIZER.resolve(bias_initializer, "bias_initializer")
+        vars(self).update(  # what is frozen cannot be assigned
+            fan_in=whole_number(fan_in, "fan_in", 1),
+            fan_out=whole_number(fan_out, "fan_out", 1),
+            activation=ACTIVATION.resolve(activation, "activation"),
+            trainable=truth(trainable, "trainable"),
+            initializer=INITIALIZER.resolve(initializer, "initializer"),
+            bias_initializer=INITIALIZER.resolve(bias_initializer, "bias_initializer"),
+        )
 
     def __repr__(self) -> str:
         frozen = "" if self.trainable else ", trainable=False"
@@ -78,6 +89,8 @@ class Layer:
 
     Attributes
     ----------
+    fan_in, fan_out : int
+        Numbers of inputs and outputs.
     w : ndarray, shape (fan_in, fan_out)
         Weights, a view of the network's parameters.
     b : ndarray, shape (fan_out,)
@@ -88,12 +101,25 @@ class Layer:
         Whether updates change the layer; may be set.
     """
 
-    __slots__ = ("_b", "_core", "_index", "_w", "activation", "fan_in", "fan_out")
+    __slots__ = ("_b", "_core", "_index", "_plan", "_w")
 
     def __init__(self, core: _core.Network, index: int, plan: Dense, w: FloatArray, b: FloatArray) -> None:
-        self._core, self._index, self._w, self._b = core, index, w, b
-        self.fan_in, self.fan_out = plan.fan_in, plan.fan_out
-        self.activation = plan.activation.short
+        self._core, self._index, self._plan, self._w, self._b = core, index, plan, w, b
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs."""
+        return self._plan.fan_in
+
+    @property
+    def fan_out(self) -> int:
+        """Number of outputs."""
+        return self._plan.fan_out
+
+    @property
+    def activation(self) -> str | Definition:
+        """The activation σ."""
+        return self._plan.activation.short
 
     @property
     def w(self) -> FloatArray:
@@ -272,10 +298,8 @@ class Network:
         self._core, self._plans, self._dtype = core, plans, dtype
         self._updater: tuple[Definition, _core.Trainer] | None = None
         self._parameters = core.parameters()
-        self._layers = tuple(
-            Layer(core, index, plan, w, b)
-            for index, (plan, (w, b)) in enumerate(zip(plans, self._split(self._parameters)))
-        )
+        views = zip(plans, self._split(self._parameters), strict=True)
+        self._layers = tuple(Layer(core, index, plan, w, b) for index, (plan, (w, b)) in enumerate(views))
 
     def _split(self, flat: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
         """Return w and b of each layer as views of an array laid out as the parameters are."""
@@ -424,9 +448,9 @@ class Network:
         layers: list[LayerTrace] = []
         below = rows.copy()
         for z, a, delta, dw, db in numbers:
-            of_samples = (below, z, a, delta)
+            layer = LayerTrace(below, z, a, delta, dw, db)
+            layers.append(layer._replace(x=below[0], z=z[0], a=a[0], delta=delta[0]) if one else layer)
             below = a
-            layers.append(LayerTrace(*((v[0] for v in of_samples) if one else of_samples), dw, db))
         return Trace(value, tuple(layers))
 
     def update(
@@ -439,7 +463,7 @@ class Network:
         x, t, loss
             As for `loss`.
         learning_rate : float
-            μ, finite and at least 0.
+            μ, at least 0 and finite in the network's dtype.
 
         Returns
         -------
@@ -454,7 +478,7 @@ class Network:
             E is not finite; the network is as it was.
         """
         definition = LOSS.resolve(loss, "loss")
-        rate = not_negative(learning_rate, "learning_rate")
+        rate = rate_for(self._dtype, learning_rate)
         _, rows, targets = self._samples(x, t, definition)
         if self._updater is None or self._updater[0] != definition:
             sgd = OPTIMIZER.classes["SGD"](1.0)
@@ -527,11 +551,9 @@ class Network:
         return self.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        layers = [
-            (p.fan_in, p.fan_out, p.activation, layer.trainable, p.initializer, p.bias_initializer)
-            for p, layer in zip(self._plans, self._layers)
-        ]
-        return _rebuild, (layers, self._dtype.name, self._parameters.copy())
+        pairs = zip(self._plans, self._layers, strict=True)
+        plans = tuple(replace(plan, trainable=layer.trainable) for plan, layer in pairs)
+        return _rebuild, (type(self), plans, self._dtype.name, self._parameters.copy())
 
     def _samples(
         self,
@@ -583,9 +605,8 @@ def _make_core(plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> _core.Network:
         raise MemoryError(f"cannot allocate {n * dtype.itemsize} bytes for a network of {n} parameters") from None
 
 
-def _rebuild(layers: list[tuple[Any, ...]], dtype: str, parameters: FloatArray) -> Network:
-    network = Network.__new__(Network)
-    plans = tuple(Dense(*layer) for layer in layers)
+def _rebuild(cls: type[Network], plans: tuple[Dense, ...], dtype: str, parameters: FloatArray) -> Network:
+    network = cls.__new__(cls)
     network._adopt(_make_core(plans, np.dtype(dtype)), plans, network_dtype(dtype))
     network.parameters = parameters
     return network
@@ -593,8 +614,8 @@ def _rebuild(layers: list[tuple[Any, ...]], dtype: str, parameters: FloatArray) 
 
 def _plan(layers: Sequence[int] | Sequence[Dense], **of_all: str | Definition | None) -> tuple[Dense, ...]:
     """Return one `Dense` for each layer, from sizes or from layers."""
-    if isinstance(layers, (str, bytes)) or not isinstance(layers, Iterable):
-        raise TypeError(f"layers is {layers!r}; it must be a sequence of sizes, as [8, 3, 8], or of Dense layers")
+    if isinstance(layers, (str, bytes, Set, Mapping)) or not isinstance(layers, Iterable):
+        raise TypeError(f"layers is {shown(layers)}; it must be a sequence of sizes, as [8, 3, 8], or of Dense layers")
     given = list(layers)
     if not given:
         raise ValueError("layers is empty; it must have at least two sizes, or one Dense layer")
@@ -605,7 +626,7 @@ def _plan(layers: Sequence[int] | Sequence[Dense], **of_all: str | Definition | 
         raise TypeError("layers mixes sizes and Dense layers; it must be all of one kind")
     for name, value in of_all.items():
         if value is not None:
-            raise TypeError(f"{name} is {value!r}, but layers are Dense, which have their own; give one of them")
+            raise TypeError(f"{name} is {shown(value)}, but layers are Dense, which have their own; give one of them")
     return _plan_of_layers(cast("list[Dense]", given))
 
 
@@ -625,12 +646,12 @@ def _plan_of_sizes(
     biases = INITIALIZER.resolve("zeros" if bias_initializer is None else bias_initializer, "bias_initializer")
     return tuple(
         Dense(fan_in, fan_out, last if i == len(sizes) - 2 else hidden, True, weights, biases)
-        for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:]))
+        for i, (fan_in, fan_out) in enumerate(pairwise(sizes))
     )
 
 
 def _plan_of_layers(given: list[Dense]) -> tuple[Dense, ...]:
-    for i, (below, above) in enumerate(zip(given, given[1:])):
+    for i, (below, above) in enumerate(pairwise(given)):
         if below.fan_out != above.fan_in:
             raise ValueError(
                 f"layers[{i + 1}] has fan_in {above.fan_in}; it must be {below.fan_out}, the fan_out of layers[{i}]"

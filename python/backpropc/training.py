@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arguments import FLOAT32, seed_value, truth, whole_number
+from ._arguments import FLOAT32, LARGEST, seed_value, shown, truth, whole_number
 from .definitions import LOSS, OPTIMIZER, Definition
 
 if TYPE_CHECKING:
@@ -112,12 +112,17 @@ class Trainer:
         from .network import Network
 
         if not isinstance(network, Network):
-            raise TypeError(f"network is {network!r} ({type(network).__name__}); it must be a backpropc.Network")
+            raise TypeError(f"network is {shown(network)} ({type(network).__name__}); it must be a backpropc.Network")
         if optimizer is None:
             raise TypeError("optimizer is missing; give one, as optimizer=bp.SGD(0.1)")
         self._network = network
         self._loss = LOSS.resolve(loss, "loss")
         self._optimizer = OPTIMIZER.resolve(optimizer, "optimizer")
+        for name, value in self._optimizer.parameters.items():
+            if abs(value) > LARGEST[network.dtype]:
+                raise ValueError(
+                    f"optimizer: {name} is {value}; it must be finite in {network.dtype}, the network's dtype"
+                )
         self._batch_size = whole_number(batch_size, "batch_size", 1)
         self._shuffle = truth(shuffle, "shuffle")
         self._seed = seed_value(seed, rng)
@@ -246,8 +251,9 @@ class Trainer:
             return None, None
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise TypeError("validation_data must be a pair of arrays, (x, t)")
+        x, t = validation_data
         names = ("validation_data x", "validation_data t")
-        return self._network._samples(*validation_data, self._loss, names=names, one_allowed=False)[1:]
+        return self._network._samples(x, t, self._loss, names=names, one_allowed=False)[1:]
 
     def step(self, x: ArrayLike, t: ArrayLike) -> float:
         """Take one step on one minibatch.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
+from email import message_from_string
+from email.message import Message
 from pathlib import Path
 
 import pytest
-from building import Built, Environment, run
+from building import ROOT, Built, Environment, run
 
 MEGABYTE = 1 << 20
 
@@ -15,6 +18,13 @@ MEGABYTE = 1 << 20
 def wheel_names(built: Built) -> list[str]:
     """The files of the wheel."""
     return zipfile.ZipFile(built.wheel).namelist()
+
+
+def wheel_metadata(built: Built) -> Message:
+    """What pip and a package index read of it."""
+    with zipfile.ZipFile(built.wheel) as wheel:
+        (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        return message_from_string(wheel.read(name).decode("utf-8"))
 
 
 def test_wheel_is_small(built: Built) -> None:
@@ -32,6 +42,22 @@ def test_wheel_holds_nothing_else(wheel_names: list[str]) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"backpropc"}
     kinds = {Path(name).suffix for name in wheel_names if name.startswith("backpropc/")}
     assert kinds <= {".py", ".pyi", ".so", ".typed"}
+
+
+def test_wheel_requires_what_it_imports(built: Built) -> None:
+    """Whoever installs it gets nothing that the package has no use for."""
+    metadata = wheel_metadata(built)
+    required = [value for value in metadata.get_all("Requires-Dist", []) if "extra ==" not in value]
+    names = {re.split(r"[^\w-]", value)[0] for value in required}
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "python/backpropc").glob("*.py"))
+    assert "numpy" in names
+    assert not [name for name in names if not re.search(rf"^\s*(import|from) {name}\b", sources, re.M)]
+
+
+def test_wheel_shows_the_readme(built: Built) -> None:
+    metadata = wheel_metadata(built)
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert "## Ten lines" in metadata.get_payload()
 
 
 def test_wheel_is_for_this_python_only(built: Built) -> None:

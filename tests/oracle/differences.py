@@ -33,9 +33,9 @@ def gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndarray:
 def derivative(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """f' for an element-wise f, as (lower, upper, smooth): the two bounds between which it lies, and where f is smooth.
 
-    At a kink these are the two one-sided derivatives. A kink gives itself away by a second difference of about 1/h, as a
-    smooth function's stays near f″. Elsewhere they are the central difference and what halving h changes in it, which is
-    little but where f″ jumps.
+    At a kink these are the two one-sided derivatives. A kink gives itself away by a second difference of about 1/h, as
+    a smooth function's stays near f″. Elsewhere they are the central difference and what halving h changes in it, which
+    is little but where f″ jumps.
     """
     x = np.asarray(x, dtype=np.float64)
     h = steps(x)

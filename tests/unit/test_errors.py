@@ -52,6 +52,10 @@ def t_with(value: float) -> np.ndarray:
     return t
 
 
+def every(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(rf"\b{name}\b" for name in names)
+
+
 # --- rank and shape ---------------------------------------------------------------------------------------------------
 
 SHAPES = {
@@ -150,17 +154,33 @@ DTYPES = {
     "sizes_not_integers": Case(lambda: bp.Network([2.5, 2]), TypeError, ("layers|sizes", r"2\.5|float")),
     "layers_a_number": Case(lambda: bp.Network(8), TypeError, ("layers|sizes", "8|int")),
     "layers_a_string": Case(lambda: bp.Network("883"), TypeError, ("layers|sizes", "str|'")),
+    "layers_a_set": Case(lambda: bp.Network({8, 3}), TypeError, ("layers", "{8, 3}|{3, 8}", "sequence")),
+    "layers_a_dict": Case(lambda: bp.Network({8: 3, 3: 8}), TypeError, ("layers", "sequence")),
+    "layers_a_long_string": Case(lambda: bp.Network("8, 3, " * 1000), TypeError, ("layers", "'8, 3, 8, 3", "…")),
     "layers_mixed": Case(lambda: bp.Network([8, bp.Dense(8, 3)]), TypeError, ("layers|sizes", "Dense")),
     "activation_not_a_name": Case(lambda: bp.Network([2, 2], activation=3), TypeError, ("activation", "3|int")),
     "learning_rate_a_string": Case(lambda: bp.SGD("fast"), TypeError, ("learning_rate", "str|'fast'")),
     "learning_rate_complex": Case(lambda: bp.sgd_update(W.copy(), W, 1j), TypeError, ("learning_rate", "complex|1j")),
     "seed_a_string": Case(lambda: bp.Network([2, 2], seed="seven"), TypeError, ("seed", "str|'seven'")),
     "seed_a_float": Case(lambda: bp.Network([2, 2], seed=1.5), TypeError, ("seed", r"float|1\.5")),
+    "seed_an_array": Case(
+        lambda: bp.Network([2, 2], seed=np.array([3])), TypeError, ("seed", r"array of shape \(1,\)", "int")
+    ),
+    "seed_a_bool": Case(lambda: bp.Network([2, 2], rng=True), TypeError, ("rng", "True", "int")),
+    "masked_x": Case(lambda: net().predict(np.ma.array(X)), TypeError, (r"\bx\b", "masked")),
+    "masked_t": Case(lambda: net().update(X, np.ma.array(T), 0.1), TypeError, (r"\bt\b", "masked")),
+    "masked_w": Case(lambda: bp.sgd_update(np.ma.array(W), W, 0.1), TypeError, (r"\bw\b", "masked")),
     "seed_and_rng": Case(lambda: bp.Network([2, 2], seed=1, rng=2), TypeError, ("seed", "rng")),
     "trainer_seed_and_rng": Case(lambda: trainer(seed=1, rng=2), TypeError, ("seed", "rng")),
     "batch_size_a_float": Case(lambda: trainer(batch_size=1.5), TypeError, ("batch_size", r"float|1\.5")),
     "epochs_a_float": Case(lambda: trainer().fit(X, T, epochs=1.5), TypeError, ("epochs", r"float|1\.5")),
     "trainer_of_what": Case(lambda: bp.Trainer("net", optimizer=bp.SGD(0.1)), TypeError, ("net", "str")),
+    "activation_and_z_swapped": Case(
+        lambda: bp.activate(Z, "tanh"), TypeError, ("activation", "array", *every(bp.ACTIVATIONS))
+    ),
+    "optimizer_a_class": Case(
+        lambda: bp.Trainer(net(), optimizer=bp.SGD), TypeError, ("optimizer", r"write bp\.SGD\(learning_rate")
+    ),
     "optimizer_of_what": Case(lambda: bp.Trainer(net(), optimizer=3), TypeError, ("optimizer", "3|int", "SGD")),
     "ce_classes_as_floats": Case(
         lambda: net("softmax").loss(X, np.zeros(5), loss=CE), (TypeError, ValueError), (r"\bt\b", "float|integer|int")
@@ -213,10 +233,6 @@ SIZES = {
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-def every(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(rf"\b{name}\b" for name in names)
-
-
 NAMES = {
     "activate": Case(lambda: bp.activate("tanhh", Z), ValueError, ("activation", "tanhh", *every(bp.ACTIVATIONS))),
     "forward": Case(
@@ -263,6 +279,16 @@ NUMBERS = {
     ),
     "sgd_nan": Case(lambda: bp.SGD(np.nan), ValueError, ("learning_rate", "nan", "finite|number|>=")),
     "sgd_inf": Case(lambda: bp.SGD(np.inf), ValueError, ("learning_rate", "inf", "finite")),
+    "sgd_beyond_float64": Case(lambda: bp.SGD(10**400), ValueError, ("learning_rate", "float64", "finite")),
+    "sgd_beyond_float32": Case(
+        lambda: bp.Trainer(net(), optimizer=bp.SGD(1e39)), ValueError, ("learning_rate", r"1e\+39", "float32", "finite")
+    ),
+    "update_beyond_float32": Case(
+        lambda: net().update(X, T, 1e39), ValueError, ("learning_rate", r"1e\+39", "float32", "finite")
+    ),
+    "sgd_update_beyond_float32": Case(
+        lambda: bp.sgd_update(W.astype("f4"), W, 1e39), ValueError, ("learning_rate", r"1e\+39", "float32", "finite")
+    ),
     "momentum_negative": Case(lambda: bp.SGD(0.1, momentum=-1), ValueError, ("momentum", "-1")),
     "momentum_nan": Case(lambda: bp.SGD(0.1, momentum=np.nan), ValueError, ("momentum", "nan")),
     "update_negative": Case(lambda: net().update(X, T, -1), ValueError, ("learning_rate", "-1")),
@@ -384,6 +410,7 @@ def test_the_message_teaches(case: Case) -> None:
     for part in case.says:
         assert re.search(part, message), f"{part!r} is not in {message!r}"
     assert "\n" not in message
+    assert len(message) < 400
     assert not any(word in message for word in ("std::", "0x", "_core", "pybind")), message
 
 

@@ -37,3 +37,13 @@ def test_costly_parts_of_the_standard_library_wait_too() -> None:
     costly = {"argparse", "asyncio", "multiprocessing", "concurrent.futures", "email", "unittest"}
     costly |= {"importlib.metadata", "numpy.random"}
     assert costly & imported() == set()
+
+
+def test_an_int_for_a_seed_does_not_import_numpy_random() -> None:
+    """It would cost the first network as much time as the rest of the package."""
+    script = (
+        "import sys, numpy; before = 'numpy.random' in sys.modules; "  # older versions of NumPy do it themselves
+        "import backpropc as bp; bp.Network([2, 2], seed=0); print(('numpy.random' in sys.modules) == before)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True\n"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import itertools
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -142,6 +144,52 @@ def test_a_copy_is_independent(dtype: str) -> None:
 def test_a_copy_keeps_frozen_layers_frozen() -> None:
     net = bp.Network([bp.Dense(3, 3, "tanh", trainable=False), bp.Dense(3, 2)], seed=0)
     assert [layer.trainable for layer in net.copy().layers] == [False, True]
+
+
+class Named(bp.Network):
+    """A class of a user's own."""
+
+
+@pytest.mark.parametrize(
+    "twin_of",
+    [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_pythons_ways_to_copy(twin_of: Callable[[bp.Network], bp.Network], dtype: str) -> None:
+    """Each keeps the class, all bits, what is frozen (also since), and trains on as the original does."""
+    net = Named([bp.Dense(6, 5, "tanh", trainable=False), bp.Dense(5, 4, "softmax")], seed=0, dtype=dtype)
+    net.layers[0].trainable, net.layers[1].trainable = True, False
+    twin = twin_of(net)
+    assert type(twin) is Named
+    assert [layer.trainable for layer in twin.layers] == [True, False]
+    assert [layer.activation for layer in twin.layers] == ["tanh", "softmax"]
+    x, t = batch(dtype=dtype)
+    for one in (net, twin):
+        one.fit(x, t, optimizer=bp.SGD(0.5), epochs=2, seed=0)
+    assert_same_bits(twin.parameters, net.parameters)
+
+
+def test_what_the_core_would_not_follow_cannot_be_assigned() -> None:
+    net, plan = bp.Network([3, 2], seed=0), bp.Dense(3, 2)
+    for owner in (net.layers[0], plan):
+        for name, value in (("activation", "relu"), ("fan_in", 7), ("fan_out", 7)):
+            with pytest.raises(AttributeError, match=name):
+                setattr(owner, name, value)
+    with pytest.raises(AttributeError, match="trainable"):
+        plan.trainable = False  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="sizes"):
+        net.sizes = (3, 9)  # type: ignore[misc]
+    assert repr(net.layers[0]) == "Layer(3, 2, 'logistic')"
+
+
+def test_one_plan_serves_many_networks() -> None:
+    plan = bp.Dense(3, 3, "tanh", False, "he_normal", bp.uniform(-1, 1))
+    net = bp.Network([plan, plan], seed=0)
+    net.layers[0].trainable = True
+    assert [layer.trainable for layer in net.layers] == [True, False]
+    assert not plan.trainable
+    assert plan == bp.Dense(3, 3, "tanh", False, "he_normal", bp.uniform(-1, 1)) != bp.Dense(3, 3, "tanh")
+    assert pickle.loads(pickle.dumps(plan)) == copy.deepcopy(plan) == plan
 
 
 # --- seeds ------------------------------------------------------------------------------------------------------------

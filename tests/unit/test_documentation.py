@@ -1,0 +1,101 @@
+"""The examples of README.md and of the docstrings run and give what they say, and nothing public is undocumented."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import backpropc as bp
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def modules() -> list[ModuleType]:
+    """The package and its parts, but for those that need what is not installed here."""
+    found = [bp]
+    for part in pkgutil.iter_modules(bp.__path__, "backpropc."):
+        try:
+            found.append(importlib.import_module(part.name))
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("backpropc"):
+                raise
+    return found
+
+
+def examples() -> list[doctest.DocTest]:
+    """Each docstring of the package that has any."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = [test for module in modules() for test in finder.find(module, module.__name__, globs={})]
+    return [test for test in found if test.examples]
+
+
+@pytest.mark.parametrize("test", examples(), ids=lambda test: test.name)
+def test_docstring(test: doctest.DocTest) -> None:
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
+    assert not report, "".join(report)
+
+
+def test_docstrings_have_examples() -> None:
+    """A search that finds nothing would pass in silence."""
+    assert {"backpropc", "backpropc.network.Network", "backpropc.training.Trainer"} <= {
+        test.name for test in examples()
+    }
+
+
+def blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / document).read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks("README.md", "python")
+    assert len(example.splitlines()) <= 10
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert np.array_equal(names["net"].predict(names["x"]).round(), names["x"])
+    assert len(names["history"].loss) == 5000
+    assert capsys.readouterr().out.startswith("[[1. 0. 0.")
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def public() -> list[tuple[str, Any]]:
+    """Every function, class and method of the interface."""
+    found: list[tuple[str, Any]] = []
+    for name in bp.__all__:
+        thing = getattr(bp, name)
+        if inspect.isroutine(thing) or inspect.isclass(thing):
+            found.append((name, thing))
+        if inspect.isclass(thing):
+            members = inspect.getmembers(
+                thing, lambda member: inspect.isfunction(member) or isinstance(member, property)
+            )
+            found += [(f"{name}.{key}", member) for key, member in members if not key.startswith("_")]
+    return found
+
+
+@pytest.mark.parametrize(("name", "thing"), public(), ids=[name for name, _ in public()])
+def test_the_interface_is_documented(name: str, thing: Any) -> None:
+    """With every parameter by its name, in a section of that name or in a sentence that refers to where it is told."""
+    text = inspect.getdoc(thing) or ""
+    assert text
+    for parameter in set(inspect.signature(thing).parameters) - {"self"} if inspect.isfunction(thing) else ():
+        assert re.search(rf"(?m)^[\w, ]*\b{parameter}\b", text), parameter
+
+
+def test_modules_are_documented() -> None:
+    assert not [module.__name__ for module in modules() if not module.__doc__]
