@@ -169,7 +169,7 @@ def test_momentum_is_the_written_out_sum() -> None:
         for k, g in enumerate(gradients):
             v = sum(h * 0.9 ** (k - i) for i, h in enumerate(gradients[: k + 1]))
             position -= 0.5 * (g + 0.9 * v if nesterov else v)
-            sgd.step(n, [np.array([[g]])], [np.array([g])])
+            sgd.step([*n.w, *n.b], [np.array([[g]]), np.array([g])])
         assert_within(n.w[0], [[position]], tolerance.bound(16, 10.0, float))
         assert_within(n.b[0], [position], tolerance.bound(16, 10.0, float))
 

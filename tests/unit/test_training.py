@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import subprocess
@@ -17,8 +18,9 @@ import pytest
 
 import backpropc as bp
 from helpers import assert_same_bits, network, oracle_net, targets
-from oracle import per_element, philox, tolerance, vector
+from oracle import optimizers, per_element, philox, tolerance, vector
 from oracle.losses import LOSSES
+from oracle.optimizers import CASES
 from oracle.tolerance import assert_within
 
 SIZES = [5, 4, 3]
@@ -134,25 +136,56 @@ def test_every_loss_and_output_trains_as_its_gradients_say(output: str, loss: st
         assert_close(net, mirror)
 
 
-@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
-def test_momentum_is_pytorchs(momentum: float, nesterov: bool) -> None:
-    """Over fits and steps of one trainer the velocity lives on."""
+OPTIMIZERS = [
+    pytest.param(name, arguments, id=f"{name}-{index}")
+    for name in bp.OPTIMIZERS
+    for index, arguments in enumerate(CASES.get(name, []))
+]
+
+
+def test_every_optimizer_is_in_the_oracle() -> None:
+    assert set(bp.OPTIMIZERS) == set(CASES)
+
+
+@pytest.mark.parametrize(("name", "arguments"), OPTIMIZERS)
+def test_every_optimizer_is_the_oracles(name: str, arguments: dict[str, Any]) -> None:
+    """Over fits and steps of one trainer its state lives on."""
     net = network(SIZES, "tanh", "logistic")
-    mirror, (x, t), sgd = oracle_net(net), data(), vector.Sgd(0.1, momentum, nesterov)
+    mirror, (x, t), optimizer = oracle_net(net), data(), optimizers.OPTIMIZERS[name](**arguments)
     trainer = bp.Trainer(
-        net,
-        loss="half_squared_error",
-        optimizer=bp.SGD(0.1, momentum=momentum, nesterov=nesterov),
-        batch_size=5,
-        seed=3,
+        net, loss="half_squared_error", optimizer=getattr(bp, name)(**arguments), batch_size=5, seed=3
     )
-    trainer.fit(x, t, epochs=3)
+    trainer.fit(x, t, epochs=30)
     trainer.step(x[:5], t[:5])
-    trainer.fit(x, t, epochs=2)
-    vector.fit(mirror, x, t, "half_squared_error", sgd, 5, orders(3, 3, 23))
-    vector.train_step(mirror, x[:5], t[:5], "half_squared_error", sgd)
-    vector.fit(mirror, x, t, "half_squared_error", sgd, 5, orders(3, 2, 23, first=3))
+    trainer.fit(x, t, epochs=10)
+    vector.fit(mirror, x, t, "half_squared_error", optimizer, 5, orders(3, 30, 23))
+    vector.train_step(mirror, x[:5], t[:5], "half_squared_error", optimizer)
+    vector.fit(mirror, x, t, "half_squared_error", optimizer, 5, orders(3, 10, 23, first=30))
     assert_close(net, mirror)
+
+
+@pytest.mark.parametrize(("name", "arguments"), OPTIMIZERS)
+def test_a_step_in_float32_is_that_in_float64_rounded(name: str, arguments: dict[str, Any]) -> None:
+    """Where the direction of a step is that of the gradient alone, its rounding cannot be seen at all."""
+    steps = []
+    for kind in ("float32", "float64"):
+        net = network(SIZES, "tanh", "logistic", kind)
+        before = net.parameters.astype("float64")
+        bp.Trainer(net, optimizer=getattr(bp, name)(**arguments)).step(*data())
+        steps.append(net.parameters - before)
+    assert_within(steps[0], steps[1], tolerance.network(SIZES, 23, steps[1], "float32") + np.finfo("float32").eps)
+
+
+@pytest.mark.parametrize(("name", "arguments"), OPTIMIZERS)
+def test_parameters_without_a_gradient_stay_finite(name: str, arguments: dict[str, Any], dtype: str) -> None:
+    """An input that is always 0 gives a gradient of 0: not even ε = 0 may make 0/0 of that."""
+    if "epsilon" in inspect.signature(getattr(bp, name)).parameters:
+        arguments = {**arguments, "epsilon": 0.0}
+    net = network(SIZES, "tanh", "logistic", dtype)
+    x, t = data()
+    x[:, 1] = 0
+    bp.Trainer(net, optimizer=getattr(bp, name)(**arguments), batch_size=5, seed=0).fit(x, t, epochs=3)
+    assert np.isfinite(net.parameters).all()
 
 
 def test_momentum_reads_as_in_pytorch() -> None:
