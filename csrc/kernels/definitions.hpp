@@ -164,7 +164,7 @@ template <class T, class O>
 void optimizer_step(const OptimizerStep<T>& g) {
   using V = Vec<T>;
   constexpr std::size_t step = lanes<T>;
-  const auto s = O::template scalars<V>(*g.parameters, g.step);
+  const auto s = O::template scalars<V>(*g.parameters, g.now);
   const int slots = O::slots(*g.parameters);
   std::size_t i = 0;
   for (; i + step <= g.n; i += step)

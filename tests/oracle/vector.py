@@ -108,7 +108,7 @@ def train_step(
     done = trace(net, x, t, loss)
     learns = [*(trainable or [True] * len(net.w))] * 2
     gradients = [g if keep else None for g, keep in zip([*done.dw, *done.db], learns, strict=True)]
-    optimizer.step([*net.w, *net.b], gradients)
+    optimizer.step([*net.w, *net.b], gradients, done.loss)
     return done.loss
 
 
