@@ -64,7 +64,7 @@ struct LossKernels {
 
 // Where a training stands at a step.
 struct Progress {
-  std::uint64_t step;  // 1, 2, …
+  std::uint64_t step;        // 1, 2, …
   double loss, former_loss;  // of the batch of this step, and of that of the step before, infinite in the first
 };
 

@@ -68,9 +68,10 @@ struct SGD : Optimizer {
 struct Adam : Optimizer {
   static constexpr Description description =
       describe("Adam")
-          .with_formula("m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  "
-                        "w -= learning_rate (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon); "
-                        "amsgrad: with the largest v so far in place of v")
+          .with_formula(
+              "m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  "
+              "w -= learning_rate (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon); "
+              "amsgrad: with the largest v so far in place of v")
           .from("Kingma, Ba 2015, Algorithm 1; amsgrad: Reddi, Kale, Kumar 2018, as in PyTorch")
           .takes("learning_rate", at_least_zero, 1e-3)
           .takes("beta1", from_zero_below_one, 0.9)
@@ -201,9 +202,10 @@ struct Adagrad : Optimizer {
 struct Rprop : Optimizer {
   static constexpr Description description =
       describe("Rprop")
-          .with_formula("w -= size sign(g);  size times increase (up to max_step) where sign(g) is that of the step "
-                        "before, times decrease (down to min_step) where it has turned")
-          .from("Riedmiller, Braun 1993 (rprop+); Riedmiller 1994 (rprop-); Igel, Husken 2000 (irprop+, irprop-)")
+          .with_formula(
+              "w -= size sign(g);  size times increase (up to max_step) where sign(g) is that of the step "
+              "before, times decrease (down to min_step) where it has turned")
+          .from("Riedmiller, Braun 1993 (rprop+); Riedmiller 1994 (rprop-); Igel, Hüsken 2000 (irprop+, irprop-)")
           .takes("initial_step", above_zero, 0.1)
           .takes("increase", at_least_one, 1.2)
           .takes("decrease", above_zero_below_one, 0.5)
@@ -223,9 +225,12 @@ struct Rprop : Optimizer {
   template <class V>
   static Scalars<V> scalars(const ParameterValues& p, const Progress& now) {
     const bool rprop_plus = p[5] == 0.0, rprop_minus = p[5] == 1.0, irprop_plus = p[5] == 2.0;
-    return {positive<V>(p[0]), constant<V>(p[1]),
-            constant<V>(p[2]), positive<V>(p[3]),
-            constant<V>(p[4]), constant<V>(rprop_plus || (irprop_plus && now.loss > now.former_loss) ? 1 : 0),
+    return {positive<V>(p[0]),
+            constant<V>(p[1]),
+            constant<V>(p[2]),
+            positive<V>(p[3]),
+            constant<V>(p[4]),
+            constant<V>(rprop_plus || (irprop_plus && now.loss > now.former_loss) ? 1 : 0),
             constant<V>(rprop_minus ? 1 : 0)};
   }
 
@@ -248,10 +253,12 @@ struct Rprop : Optimizer {
 struct Quickprop : Optimizer {
   static constexpr Description description =
       describe("Quickprop")
-          .with_formula("s = g + weight_decay w;  step = last_step s / (last_s - s), at most mu last_step; "
-                        "minus learning_rate s where s has not turned;  w += step")
-          .from("Fahlman 1988, An empirical study of learning speed in back-propagation networks; the defaults are those "
-                "of his program of that year, whose E is the sum over the samples where ours is the mean")
+          .with_formula(
+              "s = g + weight_decay w;  step = last_step s / (last_s - s), at most mu last_step; "
+              "minus learning_rate s where s has not turned;  w += step")
+          .from(
+              "Fahlman 1988, An empirical study of learning speed in back-propagation networks; the defaults are those "
+              "of his program of that year, whose E is the sum over the samples where ours is the mean")
           .takes("learning_rate", at_least_zero, 0.55)
           .takes("mu", above_zero, 1.75)
           .takes("weight_decay", at_least_zero, 1e-4);

@@ -65,7 +65,7 @@ class Definition:
         return f"{self.name}({', '.join(shown)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.parameters == self.parameters  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.parameters == self.parameters
 
     def __hash__(self) -> int:
         return hash((self.name, *self.parameters.values()))
@@ -75,8 +75,9 @@ class Definition:
 
     @property
     def short(self) -> str | Definition:
-        """The name alone, where that says all."""
-        return self if self.parameters else self.name
+        """The name alone, where that says all: no parameter differs from its default."""
+        as_the_name = all(p["default"] == self.parameters[p["name"]] for p in self.entry["parameters"])
+        return self.name if as_the_name else self
 
 
 class Family:
@@ -103,8 +104,7 @@ class Family:
         doc = f"The {self.kind} ``{entry['name']}``: {entry['formula']}.\n\nSource: {entry['source'] or 'definition'}."
         if parameters:
             doc += "\n\nParameters\n----------\n" + "\n".join(
-                f"{p['name']} : {_type(p)}\n    {_allowed(p).capitalize()}."
-                for p in entry["parameters"]
+                f"{p['name']} : {_type(p)}\n    {_sentence(_allowed(p))}" for p in entry["parameters"]
             )
         members = {
             "__slots__": (),
@@ -161,6 +161,10 @@ def _a(kind: str) -> str:
 def _usage(entry: dict[str, Any]) -> str:
     arguments = (p["name"] if p["default"] is None else f"{p['name']}={p['default']!r}" for p in entry["parameters"])
     return f"{entry['name']}({', '.join(arguments)})"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _type(p: dict[str, Any]) -> str:
