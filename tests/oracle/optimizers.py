@@ -1,7 +1,7 @@
 """The optimizers, from their papers: how the parameters move by their gradients. One class per name.
 
-A class works on one array of parameters at a time: `update(p, g, state)` changes p in place, and `state` is a dictionary
-that it finds again at the next step. What all arrays share is in `self`: the step's number and the losses.
+A class works on one array of parameters at a time: `update(p, g, state)` changes p in place, and `state` is a
+dictionary that it finds again at the next step. What all arrays share is in `self`: the step's number, the losses.
 """
 
 from __future__ import annotations

@@ -269,7 +269,9 @@ NUMBERS = {
         lambda: bp.SGD(0.1, nesterov=True), ValueError, ("SGD", "nesterov is True", r"momentum is 0\.0", "above 0")
     ),
     "beta_1": Case(lambda: bp.Adam(beta2=1.0), ValueError, ("Adam", "beta2", r"1\.0", r"\[0, 1\)")),
-    "epsilon_negative": Case(lambda: bp.RMSprop(epsilon=-1e-8), ValueError, ("RMSprop", "epsilon", "-1e-08", "least 0")),
+    "epsilon_negative": Case(
+        lambda: bp.RMSprop(epsilon=-1e-8), ValueError, ("RMSprop", "epsilon", "-1e-08", "least 0")
+    ),
     "decrease_1": Case(lambda: bp.Rprop(decrease=1), ValueError, ("Rprop", "decrease", r"1\.0", r"\(0, 1\)")),
     "increase_below_1": Case(lambda: bp.Rprop(increase=0.9), ValueError, ("Rprop", "increase", r"0\.9", "least 1")),
     "steps_crossed": Case(

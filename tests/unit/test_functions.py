@@ -14,7 +14,7 @@ import pytest
 import backpropc as bp
 from backpropc.definitions import FAMILIES
 from helpers import LAYOUTS, assert_same_bits, is_row_function, targets
-from oracle import differences, losses, tolerance, vector
+from oracle import activations, differences, losses, tolerance, vector
 from oracle.activations import ACTIVATIONS
 from oracle.losses import LOSSES, one_hot
 from oracle.tolerance import assert_within
@@ -147,6 +147,16 @@ def test_activation_derivative_equals_central_differences(activation: str) -> No
     assert smooth.sum() > len(POINTS) // 2
     assert np.all(got >= lower - slack)
     assert np.all(got <= upper + slack)
+
+
+@pytest.mark.parametrize("name", [name for name, cls in FAMILIES["activation"].objects()])
+def test_activations_with_other_parameters(name: str, dtype: str) -> None:
+    make, values = activations.WITH_PARAMETERS[name]
+    activation, want, z = getattr(bp, name)(**values), make(**values), POINTS.astype(dtype)
+    value, derivative = want.value(*wide(z)), want.derivative(*wide(z))
+    assert_within(bp.activate(activation, z), value, tolerance.activation(value, *wide(z), False, dtype), "a")
+    slack = tolerance.delta(np.full(z.shape, 1.0 + max(values.values())), value, derivative, dtype)
+    assert_within(bp.activation_derivative(activation, z), derivative, slack, "derivative")
 
 
 def test_relu_has_derivative_0_at_0(dtype: str) -> None:

@@ -19,6 +19,7 @@ import pytest
 import backpropc as bp
 from helpers import assert_same_bits, network, oracle_net, targets
 from oracle import optimizers, per_element, philox, tolerance, vector
+from oracle.activations import ACTIVATIONS
 from oracle.losses import LOSSES
 from oracle.optimizers import CASES
 from oracle.tolerance import assert_within
@@ -130,7 +131,7 @@ def test_every_loss_and_output_trains_as_its_gradients_say(output: str, loss: st
         for start in range(0, 23, 10):
             stepped.update(x[start : start + 10], t[start : start + 10], 0.01, loss=loss)
     assert_same_bits(net.parameters, stepped.parameters)
-    if loss in LOSSES and output in ("identity", "logistic", "tanh", "relu", "softmax") and dtype == "float64":
+    if loss in LOSSES and output in ACTIVATIONS and dtype == "float64":
         mirror = oracle_net(network(SIZES, "tanh", output, dtype))
         vector.fit(mirror, x, t, loss, vector.Sgd(0.01), 10, orders(None, 2, 23))
         assert_close(net, mirror)
@@ -151,10 +152,13 @@ def test_every_optimizer_is_in_the_oracle() -> None:
 def test_every_optimizer_is_the_oracles(name: str, arguments: dict[str, Any]) -> None:
     """Over fits and steps of one trainer its state lives on.
 
-    Rprop and Quickprop were made for whole epochs, and magnify the rounding from step to step: the former where the sign
-    of a saturated unit's gradient is all rounding, hence targets that can be reached; the latter in every quotient.
+    Rprop and Quickprop were made for whole epochs, and magnify the rounding from step to step: the one where the sign
+    of a saturated unit's gradient is all rounding, hence targets that can be reached; the other in every quotient.
     """
-    net, (batch_size, epochs) = network(SIZES, "tanh", "logistic"), (23, 10) if name in ("Rprop", "Quickprop") else (5, 30)
+    net, (batch_size, epochs) = (
+        network(SIZES, "tanh", "logistic"),
+        (23, 10) if name in ("Rprop", "Quickprop") else (5, 30),
+    )
     mirror, (x, t), optimizer = oracle_net(net), data("binary_cross_entropy"), optimizers.OPTIMIZERS[name](**arguments)
     loss = "half_squared_error"
     trainer = bp.Trainer(net, loss=loss, optimizer=getattr(bp, name)(**arguments), batch_size=batch_size, seed=3)
