@@ -21,7 +21,7 @@ struct Optimizer {
 };
 
 // base^n by squaring: a fixed sequence of rounded products, where libm's pow differs from one system to the next.
-inline static double power(double base, std::uint64_t n) {
+static inline double power(double base, std::uint64_t n) {
   double result = 1.0;
   for (; n > 0; n /= 2, base *= base)
     if (n % 2 == 1) result *= base;
