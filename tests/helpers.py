@@ -82,6 +82,8 @@ def targets(loss: str, rng: np.random.Generator, shape: tuple[int, ...]) -> np.n
     kind = losses.LOSSES[loss].targets if loss in losses.LOSSES else "probabilities"
     if kind == "real":
         return rng.normal(size=shape)
+    if kind == "not_negative":
+        return np.where(rng.random(shape) < 0.2, 0.0, rng.exponential(size=shape))
     if kind == "unit":
         return rng.uniform(0.0, 1.0, shape)
     return probabilities(rng, shape)
@@ -105,7 +107,7 @@ def network(
 ) -> bp.Network:
     """A network whose outputs are in (0, 1) whatever its activations, so that every loss is defined on them.
 
-    Weights of about 1/√fan_in, smaller ones and a bias of about ½ in the last layer.
+    Weights of about 1/√fan_in, smaller ones and a bias of about ¼ in the last layer, for softplus makes ½ of 0.
     """
     net = bp.Network(sizes, activation, output_activation, seed=0, dtype=dtype)
     rng = np.random.default_rng(seed)
@@ -113,8 +115,8 @@ def network(
         layer.w[...] = rng.normal(size=layer.w.shape) / np.sqrt(layer.w.shape[0])
         layer.b[...] = rng.normal(size=layer.b.shape) * 0.3
     last = net.layers[-1]
-    last.w[...] = rng.uniform(-0.05, 0.05, last.w.shape)
-    last.b[...] = rng.uniform(0.4, 0.6, last.b.shape)
+    last.w[...] = rng.uniform(-0.03, 0.03, last.w.shape)
+    last.b[...] = rng.uniform(0.2, 0.3, last.b.shape)
     return net
 
 

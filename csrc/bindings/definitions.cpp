@@ -6,21 +6,34 @@ namespace backpropc::bindings {
 
 namespace {
 
+py::object default_of(const Parameter& p) {
+  if (p.required) return py::none();
+  if (p.is_flag) return py::bool_(p.value != 0.0);
+  if (p.n_choices > 0) return py::str(p.choices[static_cast<std::size_t>(p.value)]);
+  return py::float_(p.value);
+}
+
+py::dict as_dict(const Parameter& p) {
+  py::list choices;
+  for (std::size_t i = 0; i < p.n_choices; ++i) choices.append(p.choices[i]);
+  py::dict entry;
+  entry["name"] = p.name;
+  entry["is_flag"] = p.is_flag;
+  entry["choices"] = py::tuple(choices);
+  entry["default"] = default_of(p);
+  entry["low"] = p.allowed.low;
+  entry["high"] = p.allowed.high;
+  entry["low_included"] = p.allowed.low_included;
+  entry["high_included"] = p.allowed.high_included;
+  return entry;
+}
+
 py::dict as_dict(const Description& d) {
-  py::list parameters;
-  for (std::size_t i = 0; i < d.n_parameters; ++i) {
-    const Parameter& p = d.parameters[i];
-    py::dict entry;
-    entry["name"] = p.name;
-    entry["is_flag"] = p.is_flag;
-    entry["default"] = p.required  ? py::object(py::none())
-                       : p.is_flag ? py::object(py::bool_(p.value != 0.0))
-                                   : py::object(py::float_(p.value));
-    entry["low"] = p.allowed.low;
-    entry["high"] = p.allowed.high;
-    entry["low_included"] = p.allowed.low_included;
-    entry["high_included"] = p.allowed.high_included;
-    parameters.append(entry);
+  py::list parameters, relations;
+  for (std::size_t i = 0; i < d.n_parameters; ++i) parameters.append(as_dict(d.parameters[i]));
+  for (std::size_t i = 0; i < d.n_relations; ++i) {
+    const Relation& r = d.relations[i];
+    relations.append(py::make_tuple(r.kind, r.first, r.second));
   }
   py::dict entry;
   entry["name"] = d.name;
@@ -28,6 +41,7 @@ py::dict as_dict(const Description& d) {
   entry["formula"] = d.formula;
   entry["source"] = d.source;
   entry["parameters"] = py::tuple(parameters);
+  entry["relations"] = py::tuple(relations);
   return entry;
 }
 

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
+#include <string_view>
 #include <type_traits>
 
 namespace backpropc {
@@ -29,6 +31,7 @@ template <class D, class L>
 inline constexpr int index_in = static_cast<int>(detail::position<D>(L{}));
 
 inline constexpr std::size_t max_parameters = 8;
+inline constexpr std::size_t max_choices = 4;
 // The values of a definition's parameters, in the order of its description.
 using ParameterValues = std::array<double, max_parameters>;
 
@@ -41,6 +44,8 @@ inline constexpr Interval any_number{-infinity, infinity, false, false};
 inline constexpr Interval at_least_zero{0.0, infinity, true, false};
 inline constexpr Interval above_zero{0.0, infinity, false, false};
 inline constexpr Interval from_zero_below_one{0.0, 1.0, true, false};
+inline constexpr Interval above_zero_below_one{0.0, 1.0, false, false};
+inline constexpr Interval at_least_one{1.0, infinity, true, false};
 
 struct Parameter {
   const char* name = nullptr;
@@ -48,6 +53,12 @@ struct Parameter {
   bool required = false;
   bool is_flag = false;  // true or false, kept as 1 or 0
   Interval allowed = any_number;
+  std::array<const char*, max_choices> choices{};  // names one of which is chosen, kept as its position
+  std::size_t n_choices = 0;
+};
+
+struct Relation {
+  const char *first = nullptr, *second = nullptr, *kind = nullptr;
 };
 
 struct Description {
@@ -57,6 +68,8 @@ struct Description {
   const char* source = "";
   std::array<Parameter, max_parameters> parameters{};
   std::size_t n_parameters = 0;
+  std::array<Relation, 2> relations{};
+  std::size_t n_relations = 0;
 
   constexpr Description also_called(const char* text) const {
     Description d = *this;
@@ -82,11 +95,30 @@ struct Description {
   constexpr Description takes_flag(const char* parameter, bool by_default) const {
     return with({parameter, by_default ? 1.0 : 0.0, false, true, any_number});
   }
+  constexpr Description takes_choice(const char* parameter, std::initializer_list<const char*> names,
+                                     std::string_view by_default) const {
+    Parameter p{parameter};
+    for (const char* choice : names) {
+      if (choice == by_default) p.value = static_cast<double>(p.n_choices);
+      p.choices[p.n_choices++] = choice;
+    }
+    return with(p);
+  }
+  // What must hold between two of its parameters: first ≤ second; or, where the flag `first` is true, second > 0.
+  constexpr Description keeps_at_most(const char* first, const char* second) const {
+    return relate({first, second, "at_most"});
+  }
+  constexpr Description needs(const char* first, const char* second) const { return relate({first, second, "needs"}); }
 
  private:
   constexpr Description with(Parameter p) const {
     Description d = *this;
     d.parameters[d.n_parameters++] = p;
+    return d;
+  }
+  constexpr Description relate(Relation r) const {
+    Description d = *this;
+    d.relations[d.n_relations++] = r;
     return d;
   }
 };

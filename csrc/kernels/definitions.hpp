@@ -146,23 +146,33 @@ constexpr LossKernels<T> loss_kernels() {
 
 // --- optimizers -------------------------------------------------------------------------------------------------------------
 
+// One vector of parameters, read and written by get and put.
+template <class T, class O, class Scalars, class Get, class Put>
+BPC_INLINE void update_vector(const OptimizerStep<T>& g, const Scalars& s, int slots, std::size_t i, Get get, Put put) {
+  constexpr int most = O::max_slots > 0 ? O::max_slots : 1;
+  Vec<T> state[most] = {};
+#pragma GCC unroll 8
+  for (int slot = 0; slot < most; ++slot)
+    if (slot < slots) state[slot] = get(g.state + std::size_t(slot) * g.slot_stride + i);
+  put(g.w + i, O::update(get(g.w + i), get(g.gradient + i), state, s));
+#pragma GCC unroll 8
+  for (int slot = 0; slot < most; ++slot)
+    if (slot < slots) put(g.state + std::size_t(slot) * g.slot_stride + i, state[slot]);
+}
+
 template <class T, class O>
 void optimizer_step(const OptimizerStep<T>& g) {
   using V = Vec<T>;
   constexpr std::size_t step = lanes<T>;
-  constexpr int most = O::max_slots > 0 ? O::max_slots : 1;
-  const auto s = O::template scalars<V>(*g.parameters, g.step);
+  const auto s = O::template scalars<V>(*g.parameters, g.now);
   const int slots = O::slots(*g.parameters);
-  for (std::size_t i = 0; i < g.n; i += step) {
-    const bool whole = i + step <= g.n;
-    const std::size_t left = g.n - i;
-    const auto get = [&](const T* p) { return whole ? load<V>(p) : load_first<V>(p, left); };
-    const auto put = [&](T* p, V v) { whole ? store<V>(p, v) : store_first<V>(p, v, left); };
-    V state[most] = {};
-    for (int slot = 0; slot < slots; ++slot) state[slot] = get(g.state + std::size_t(slot) * g.slot_stride + i);
-    put(g.w + i, O::update(get(g.w + i), get(g.gradient + i), state, s));
-    for (int slot = 0; slot < slots; ++slot) put(g.state + std::size_t(slot) * g.slot_stride + i, state[slot]);
-  }
+  std::size_t i = 0;
+  for (; i + step <= g.n; i += step)
+    update_vector<T, O>(g, s, slots, i, [](const T* p) { return load<V>(p); }, [](T* p, V v) { store<V>(p, v); });
+  if (const std::size_t left = g.n - i; left > 0)
+    update_vector<T, O>(
+        g, s, slots, i, [=](const T* p) { return load_first<V>(p, left); },
+        [=](T* p, V v) { store_first<V>(p, v, left); });
 }
 
 template <class T, class O>

@@ -62,6 +62,12 @@ struct LossKernels {
   int output;                        // the activation that of_z stands for
 };
 
+// Where a training stands at a step.
+struct Progress {
+  std::uint64_t step;        // 1, 2, …
+  double loss, former_loss;  // of the batch of this step, and of that of the step before, infinite in the first
+};
+
 template <class T>
 struct OptimizerStep {
   std::size_t n;
@@ -69,7 +75,7 @@ struct OptimizerStep {
   const T* gradient;
   T* state;  // slot s of parameter i at state[s·slot_stride + i]
   std::size_t slot_stride;
-  std::uint64_t step;  // 1, 2, …
+  Progress now;
   const ParameterValues* parameters;
 };
 

@@ -14,6 +14,7 @@
 #include "core/definition.hpp"
 #include "kernels/elementary.hpp"
 #include "kernels/loops.hpp"
+#include "math/normal.hpp"
 
 namespace backpropc::BPC_ISA {
 
@@ -87,6 +88,158 @@ struct Relu : DerivativeFromA {
   }
 };
 
+struct LeakyRelu : DerivativeFromA {
+  static constexpr Description description = describe("leaky_relu")
+                                                 .with_formula("z where z > 0, else slope z")
+                                                 .from("Maas, Hannun, Ng 2013; its derivative at 0 is slope")
+                                                 .takes("slope", at_least_zero, 0.01);
+
+  template <class V>
+  static V value(V z, const V* p) {
+    return z > V{} ? z : p[0] * z;
+  }
+  template <class V>
+  static V derivative(V a, const V* p) {
+    return a > V{} ? constant<V>(1) : p[0];
+  }
+};
+
+struct Elu : DerivativeFromA {
+  static constexpr Description description = describe("elu")
+                                                 .with_formula("z where z > 0, else alpha (exp(z) - 1)")
+                                                 .from("Clevert, Unterthiner, Hochreiter 2016, equation 15")
+                                                 .takes("alpha", at_least_zero, 1.0);
+
+  template <class V>
+  static V value(V z, const V* p) {
+    return z > V{} ? z : p[0] * expm1(z);
+  }
+  template <class V>
+  static V derivative(V a, const V* p) {
+    return a > V{} ? constant<V>(1) : a + p[0];
+  }
+};
+
+struct Selu : DerivativeFromA {
+  static constexpr Description description = describe("selu")
+                                                 .with_formula("1.0507 z where z > 0, else 1.0507 1.6733 (exp(z) - 1)")
+                                                 .from("Klambauer, Unterthiner, Mayr, Hochreiter 2017, equation 2");
+  static constexpr double scale = 1.0507009873554804934193349852946;
+  static constexpr double scale_alpha = scale * 1.6732632423543772848170429916717;
+
+  template <class V>
+  static V value(V z) {
+    return z > V{} ? constant<V>(scale) * z : constant<V>(scale_alpha) * expm1(z);
+  }
+  template <class V>
+  static V derivative(V a) {
+    return a > V{} ? constant<V>(scale) : a + constant<V>(scale_alpha);
+  }
+};
+
+// z Φ(z) = max(z, 0) − |z| Φ(−|z|), so that no digits are lost on the side where it is small.
+struct Gelu : DerivativeFromZ {
+  static constexpr Description description =
+      describe("gelu").with_formula("z (1 + erf(z / sqrt(2))) / 2").from("Hendrycks, Gimpel 2016, the exact form");
+
+  template <class V>
+  static V value(V z) {
+    const NormalTail<V> n(z);
+    return fma(-(n.t * n.ratio), n.decay, max(V{}, z));
+  }
+  template <class V>
+  static V derivative(V z, V) {
+    const NormalTail<V> n(z);
+    const V q = n.decay * fma(constant<V>(-0.3989422804014327), n.t, n.ratio);  // Φ(−t) − t φ(t)
+    return z > V{} ? constant<V>(1) - q : q;
+  }
+};
+
+// e^−|z| as the square of h, for what is multiplied by z: h is far from underflow where the product no longer is, and
+// |z| is bounded where that is 0.
+template <class V>
+struct HalfDecay {
+  V t, h;
+
+  BPC_INLINE explicit HalfDecay(V z) {
+    t = min(detail::by_format<V>(120, 800), abs(z));
+    h = exp(constant<V>(-0.5) * t);
+  }
+};
+
+struct Silu : DerivativeFromZ {
+  static constexpr Description description =
+      describe("silu").with_formula("z / (1 + exp(-z))").from("Elfwing, Uchibe, Doya 2018, equation 2; swish");
+
+  template <class V>
+  static V value(V z) {
+    const HalfDecay<V> e(z);
+    const V one = constant<V>(1), r = fma(e.h, e.h, one);
+    return z >= V{} ? z / r : ((-e.t * e.h) / r) * e.h;
+  }
+  // σ (1 + z (1 − σ)) with the logistic σ = 1/(1 + h²) where z > 0, else h²/(1 + h²).
+  template <class V>
+  static V derivative(V z, V) {
+    const HalfDecay<V> e(z);
+    const V one = constant<V>(1), r = one / fma(e.h, e.h, one);
+    return z > V{} ? r * fma(e.t * e.h, e.h * r, one) : (e.h * r * fma(-e.t, r, one)) * e.h;
+  }
+};
+
+struct Softplus : DerivativeFromA {
+  static constexpr Description description =
+      describe("softplus").with_formula("ln(1 + exp(z))").from("Dugas, Bengio, Bélisle, Nadeau, Garcia 2001");
+
+  template <class V>
+  static V value(V z) {
+    return softplus(z);
+  }
+  template <class V>
+  static V derivative(V a) {
+    return -expm1(-a);  // the logistic function of z
+  }
+};
+
+struct Softsign : DerivativeFromA {
+  static constexpr Description description =
+      describe("softsign").with_formula("z / (1 + |z|)").from("Bergstra, Desjardins, Lamblin, Bengio 2009");
+
+  template <class V>
+  static V value(V z) {
+    const V size = min(splat(std::numeric_limits<Element<V>>::max()), abs(z));  // inf / inf is no number
+    return detail::with_sign_of(z, size / (constant<V>(1) + size));
+  }
+  template <class V>
+  static V derivative(V a) {
+    const V s = constant<V>(1) - abs(a);
+    return s * s;
+  }
+};
+
+// tanh(ln(1 + e^z)) = n / (n + 2) with n = e^z (e^z + 2); where z > 0 with both multiplied by e^−2z.
+struct Mish : DerivativeFromZ {
+  static constexpr Description description =
+      describe("mish").with_formula("z tanh(ln(1 + exp(z)))").from("Misra 2020, equation 1");
+
+  template <class V>
+  static V value(V z) {
+    const HalfDecay<V> e(z);
+    const V one = constant<V>(1), two = constant<V>(2), w = e.h * e.h;
+    const V n = fma(two, w, one);
+    return z >= V{} ? z * (n / fma(two * w, w, n)) : (-e.t * e.h) * ((w + two) / fma(w, w + two, two)) * e.h;
+  }
+  // e^z ω / (e^2z + 2 e^z + 2)², ω = 4(z + 1) + e^z (4z + 6) + 4 e^2z + e^3z, equation 2 of the paper.
+  template <class V>
+  static V derivative(V z, V) {
+    const HalfDecay<V> e(z);
+    const V one = constant<V>(1), two = constant<V>(2), four = constant<V>(4), w = e.h * e.h;
+    const V bounded = z > V{} ? e.t : -e.t, z4 = four * bounded, c0 = z4 + four, c1 = z4 + constant<V>(6);
+    const V up = fma(w, fma(w, fma(w, c0, c1), four), one), up_root = fma(two * w, w, fma(two, w, one));
+    const V down = fma(w, fma(w, w + four, c1), c0), down_root = fma(w, w + two, two);
+    return z > V{} ? up / (up_root * up_root) : (e.h * (down / (down_root * down_root))) * e.h;
+  }
+};
+
 // Every output depends on every z of the row, so BP1 takes the whole Jacobian: δ = a ⊙ (da − Σⱼ daⱼ aⱼ).
 struct Softmax : RowFunction {
   static constexpr Description description =
@@ -111,6 +264,7 @@ struct Softmax : RowFunction {
   }
 };
 
-using Activations = List<Identity, Logistic, Tanh, Relu, Softmax>;
+using Activations =
+    List<Identity, Logistic, Tanh, Relu, LeakyRelu, Elu, Selu, Gelu, Silu, Softplus, Softsign, Mish, Softmax>;
 
 }  // namespace backpropc::BPC_ISA

@@ -77,6 +77,41 @@ struct MeanSquaredError : MeanOverOutputs {
   }
 };
 
+struct MeanAbsoluteError : MeanOverOutputs {
+  static constexpr Description description =
+      describe("mean_absolute_error").with_formula("mean_j |a_j - t_j|").from("Laplace 1774; its derivative at 0 is 0");
+  static constexpr Targets targets = Targets::real;
+
+  template <class V>
+  static V value(V a, V t) {
+    return abs(a - t);
+  }
+  template <class V>
+  static V gradient(V a, V t) {
+    const V d = a - t;
+    return d > V{} ? constant<V>(1) : (d < V{} ? constant<V>(-1) : d);
+  }
+};
+
+struct Huber : MeanOverOutputs {
+  static constexpr Description description =
+      describe("huber")
+          .with_formula("mean_j of 1/2 d^2 where |d| <= delta, else delta (|d| - 1/2 delta), d = a_j - t_j")
+          .from("Huber 1964, Robust estimation of a location parameter")
+          .takes("delta", above_zero, 1.0);
+  static constexpr Targets targets = Targets::real;
+
+  template <class V>
+  static V value(V a, V t, const V* p) {
+    const V d = abs(a - t), half = constant<V>(0.5);
+    return d <= p[0] ? half * d * d : p[0] * (d - half * p[0]);
+  }
+  template <class V>
+  static V gradient(V a, V t, const V* p) {
+    return max(-p[0], min(p[0], a - t));
+  }
+};
+
 struct BinaryCrossEntropy : SumOverOutputs {
   static constexpr Description description = describe("binary_cross_entropy")
                                                  .with_formula("-sum_j (t_j ln a_j + (1 - t_j) ln(1 - a_j))")
@@ -139,6 +174,27 @@ struct SoftmaxCrossEntropy : SumOverOutputs {
   }
 };
 
-using Losses = List<HalfSquaredError, MeanSquaredError, BinaryCrossEntropy, SoftmaxCrossEntropy>;
+struct Poisson : MeanOverOutputs {
+  static constexpr Description description =
+      describe("poisson")
+          .with_formula("mean_j (a_j - t_j + t_j ln(t_j / a_j))")
+          .from("McCullagh, Nelder 1989, Generalized Linear Models, half the deviance of 2.3");
+  static constexpr Targets targets = Targets::not_negative;
+
+  // t ln(t/a) = −t ln(1 + (a − t)/t), which keeps the digits of a small difference. The quotient is bounded because t
+  // may be so small that it overflows; then the term is nothing beside a.
+  template <class V>
+  static V value(V a, V t) {
+    const V d = a - t, bounded = min(splat(std::numeric_limits<Element<V>>::max()), d / t);
+    return t == V{} ? a : d - t * log1p(bounded);
+  }
+  template <class V>
+  static V gradient(V a, V t) {
+    return constant<V>(1) - t_over_a(t, a);
+  }
+};
+
+using Losses = List<HalfSquaredError, MeanSquaredError, MeanAbsoluteError, Huber, BinaryCrossEntropy,
+                    SoftmaxCrossEntropy, Poisson>;
 
 }  // namespace backpropc::BPC_ISA

@@ -200,7 +200,8 @@ double Trainer<T>::update(const Samples<T>& batch) {
   if (plain_sgd())
     update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
-    update_by_gradient(batch);
+    update_by_gradient(batch, {step_count_, loss, former_loss_});
+  former_loss_ = loss;
   return loss;
 }
 
@@ -219,7 +220,7 @@ void Trainer<T>::update_directly(const Samples<T>& batch, T rate) {
 }
 
 template <class T>
-void Trainer<T>::update_by_gradient(const Samples<T>& batch) {
+void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now) {
   const OptimizerKernels<T>& optimizer = kernels<T>().optimizers[settings_.optimizer.index];
   backward(*network_, batch.x, batch.n, network_->first_trainable(), *workspace_,
            [&](std::size_t l, const T* a, T* delta) {
@@ -229,7 +230,7 @@ void Trainer<T>::update_by_gradient(const Samples<T>& batch) {
              kernels<T>().product.gradient(batch.n, layer.fan_in, layer.fan_out, a, delta, g + layer.w, g + layer.b,
                                            false, workspace_->scratch());
              optimizer.step({layer.end() - layer.w, network_->w(layer), g + layer.w, state_.data() + layer.w,
-                             network_->n_parameters(), step_count_, &settings_.optimizer.parameters});
+                             network_->n_parameters(), now, &settings_.optimizer.parameters});
            });
 }
 

@@ -68,7 +68,7 @@ class Trainer {
   bool plain_sgd() const;
   double update(const Samples<T>& batch);
   void update_directly(const Samples<T>& batch, T rate);
-  void update_by_gradient(const Samples<T>& batch);
+  void update_by_gradient(const Samples<T>& batch, const Progress& now);
   void make_room(std::size_t batch);
 
   std::shared_ptr<Network<T>> network_;
@@ -82,6 +82,7 @@ class Trainer {
   std::atomic<std::uint64_t> epoch_{0}, step_count_{0};
   std::size_t samples_ = 0, position_ = 0;  // how many an epoch has, and how many of them this one has seen
   double epoch_loss_ = 0.0;                 // Σ E over those
+  double former_loss_ = infinity;           // of the last step's batch
   EpochLosses losses_;
   mutable std::mutex losses_mutex_;
 };

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from . import _core
 from ._arguments import real_number, shown, truth
+
+Value: TypeAlias = float | bool | str  # of a parameter
 
 
 class Definition:
@@ -21,7 +23,7 @@ class Definition:
     ----------
     name : str
         The registered name.
-    parameters : dict of str to float or bool
+    parameters : dict of str to float, bool or str
         The values of its parameters, in their order.
     """
 
@@ -29,7 +31,7 @@ class Definition:
     name: ClassVar[str]
     entry: ClassVar[dict[str, Any]]
     __slots__ = ("_choice", "parameters")
-    parameters: dict[str, float | bool]
+    parameters: dict[str, Value]
     _choice: _core.Choice
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -37,14 +39,16 @@ class Definition:
             given = inspect.signature(type(self)).bind(*args, **kwargs).arguments
         except TypeError as error:
             raise TypeError(f"{self.name}: {error}; write {_usage(self.entry)}") from None
-        values = {
-            p["name"]: _checked(self.name, p, given.get(p["name"], p["default"])) for p in self.entry["parameters"]
-        }
-        choice = self.family.choose(self.family.index[self.name], [float(v) for v in values.values()])
+        parameters = self.entry["parameters"]
+        values = {p["name"]: _checked(self.name, p, given.get(p["name"], p["default"])) for p in parameters}
+        for relation in self.entry["relations"]:
+            _check_relation(self.name, values, *relation)
+        numbers = [_number(p, v) for p, v in zip(parameters, values.values(), strict=True)]
+        choice = self.family.choose(self.family.index[self.name], numbers)
         object.__setattr__(self, "parameters", values)
         object.__setattr__(self, "_choice", choice)
 
-    def __getattr__(self, name: str) -> float | bool:
+    def __getattr__(self, name: str) -> Value:
         if not name.startswith("_") and name in self.parameters:
             return self.parameters[name]
         raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
@@ -71,8 +75,9 @@ class Definition:
 
     @property
     def short(self) -> str | Definition:
-        """The name alone, where that says all."""
-        return self if self.parameters else self.name
+        """The name alone, where that says all: no parameter differs from its default."""
+        as_the_name = all(p["default"] == self.parameters[p["name"]] for p in self.entry["parameters"])
+        return self.name if as_the_name else self
 
 
 class Family:
@@ -99,8 +104,7 @@ class Family:
         doc = f"The {self.kind} ``{entry['name']}``: {entry['formula']}.\n\nSource: {entry['source'] or 'definition'}."
         if parameters:
             doc += "\n\nParameters\n----------\n" + "\n".join(
-                f"{p['name']} : {'bool' if p['is_flag'] else 'float'}\n    {_allowed(p).capitalize()}."
-                for p in entry["parameters"]
+                f"{p['name']} : {_type(p)}\n    {_sentence(_allowed(p))}" for p in entry["parameters"]
             )
         members = {
             "__slots__": (),
@@ -158,13 +162,23 @@ def _a(kind: str) -> str:
 
 
 def _usage(entry: dict[str, Any]) -> str:
-    arguments = (p["name"] if p["default"] is None else f"{p['name']}={p['default']}" for p in entry["parameters"])
+    arguments = (p["name"] if p["default"] is None else f"{p['name']}={p['default']!r}" for p in entry["parameters"])
     return f"{entry['name']}({', '.join(arguments)})"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _type(p: dict[str, Any]) -> str:
+    return "bool" if p["is_flag"] else "str" if p["choices"] else "float"
 
 
 def _allowed(p: dict[str, Any]) -> str:
     if p["is_flag"]:
         return "True or False"
+    if p["choices"]:
+        return f"one of: {', '.join(p['choices'])}"
     low, high = p["low"], p["high"]
     if low == -float("inf") and high == float("inf"):
         return "a finite number"
@@ -174,16 +188,39 @@ def _allowed(p: dict[str, Any]) -> str:
     return f"a number in {left}{low:g}, {high:g}{right}"
 
 
-def _checked(owner: str, p: dict[str, Any], value: object) -> float | bool:
+def _checked(owner: str, p: dict[str, Any], value: object) -> Value:
     name = f"{owner}: {p['name']}"
     if p["is_flag"]:
         return truth(value, name)
+    if p["choices"]:
+        return _one_of(p["choices"], value, name)
     number = real_number(value, name)
     above = number >= p["low"] if p["low_included"] else number > p["low"]
     below = number <= p["high"] if p["high_included"] else number < p["high"]
     if not (above and below):
         raise ValueError(f"{name} is {number}; it must be {_allowed(p)}")
     return number
+
+
+def _one_of(choices: tuple[str, ...], value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}; it must be one of: {', '.join(choices)}")
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; it must be one of: {', '.join(choices)}")
+    return value
+
+
+def _check_relation(owner: str, values: dict[str, Any], kind: str, first: str, second: str) -> None:
+    """Refuse values that do not go together: see `Relation` in csrc/core/definition.hpp."""
+    if kind == "at_most" and values[first] > values[second]:
+        raise ValueError(f"{owner}: {first} is {values[first]}; it must be at most {second}, which is {values[second]}")
+    if kind == "needs" and values[first] and values[second] == 0.0:
+        raise ValueError(f"{owner}: {first} is True and {second} is {values[second]}; {first} needs a {second} above 0")
+
+
+def _number(p: dict[str, Any], value: Value) -> float:
+    """Return the number by which the core knows a value: of a choice, its position."""
+    return float(p["choices"].index(value) if p["choices"] else value)
 
 
 ACTIVATION = Family("activation", _core.activations, _core.choose_activation)
@@ -193,7 +230,7 @@ INITIALIZER = Family("initializer", _core.initializers, _core.choose_initializer
 FAMILIES = {family.kind: family for family in (ACTIVATION, LOSS, OPTIMIZER, INITIALIZER)}
 
 
-def _rebuild(kind: str, name: str, values: tuple[float | bool, ...]) -> Definition:
+def _rebuild(kind: str, name: str, values: tuple[Value, ...]) -> Definition:
     return FAMILIES[kind].classes[name](*values)
 
 

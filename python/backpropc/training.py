@@ -147,9 +147,9 @@ class Trainer:
         return self._loss.short
 
     @property
-    def optimizer(self) -> str | Definition:
+    def optimizer(self) -> Definition:
         """How a step is taken."""
-        return self._optimizer.short
+        return self._optimizer
 
     @property
     def batch_size(self) -> int:

@@ -22,7 +22,8 @@ class FromZ(NamedTuple):
 class Loss(NamedTuple):
     value: Callable[[Array, Array], Array]  # (a, t) -> E, one number for each sample
     gradient: Callable[[Array, Array], Array]  # (a, t) -> ∇ₐE of each sample
-    targets: str  # what t may be: "real", "unit" (in [0, 1]) or "probabilities" (rows that sum to 1)
+    # what t may be: "real", "not_negative", "unit" (in [0, 1]) or "probabilities" (rows that sum to 1)
+    targets: str
     from_z: dict[str, FromZ]
 
 
@@ -57,6 +58,18 @@ def log_softmax(z: Array) -> Array:
     return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
 
 
+def huber(delta: float = 1.0) -> Loss:
+    def value(a: Array, t: Array) -> Array:
+        d = np.abs(a - t)
+        return np.mean(np.where(d <= delta, 0.5 * d**2, delta * (d - 0.5 * delta)), axis=-1)
+
+    def gradient(a: Array, t: Array) -> Array:
+        d = a - t
+        return np.where(np.abs(d) <= delta, d, delta * np.sign(d)) / a.shape[-1]
+
+    return Loss(value, gradient, "real", {})
+
+
 LOSSES: dict[str, Loss] = {
     "half_squared_error": Loss(
         lambda a, t: 0.5 * np.sum((a - t) ** 2, axis=-1),
@@ -68,6 +81,19 @@ LOSSES: dict[str, Loss] = {
         lambda a, t: np.sum((a - t) ** 2, axis=-1) / a.shape[-1],
         lambda a, t: 2.0 * (a - t) / a.shape[-1],
         "real",
+        {},
+    ),
+    "mean_absolute_error": Loss(
+        lambda a, t: np.sum(np.abs(a - t), axis=-1) / a.shape[-1],
+        lambda a, t: np.sign(a - t) / a.shape[-1],
+        "real",
+        {},
+    ),
+    "huber": huber(),
+    "poisson": Loss(
+        lambda a, t: np.sum(a - t + times_log(t, log(ratio(t, a))), axis=-1) / a.shape[-1],
+        lambda a, t: (1.0 - ratio(t, a)) / a.shape[-1],
+        "not_negative",
         {},
     ),
     "binary_cross_entropy": Loss(
@@ -93,3 +119,7 @@ LOSSES: dict[str, Loss] = {
 def one_hot(classes: Array, n: int) -> Array:
     """Integer classes as the rows of probabilities they stand for."""
     return np.eye(n)[np.asarray(classes)]
+
+
+# Those that take parameters, and values for them other than the defaults.
+WITH_PARAMETERS: dict[str, tuple[Callable[..., Loss], dict[str, float]]] = {"huber": (huber, {"delta": 0.25})}

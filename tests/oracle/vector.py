@@ -12,6 +12,8 @@ import numpy as np
 
 from .activations import ACTIVATIONS, Array
 from .losses import LOSSES
+from .optimizers import Optimizer
+from .optimizers import Sgd as Sgd
 
 
 class Net(NamedTuple):
@@ -99,36 +101,19 @@ def trace(net: Net, x: Array, t: Array, loss: str) -> Pass:
     return Pass(output_loss(net, loss, z[-1], a[-1], t), z, a, delta, dw, db)
 
 
-class Sgd:
-    """w ← w − μ g with PyTorch's momentum: v ← m v + g, step μ v, or μ (g + m v) in Nesterov's form."""
-
-    def __init__(self, learning_rate: float, momentum: float = 0.0, nesterov: bool = False) -> None:
-        self.learning_rate, self.momentum, self.nesterov = learning_rate, momentum, nesterov
-        self.velocity: list[Array] | None = None
-
-    def step(self, net: Net, dw: Sequence[Array], db: Sequence[Array], trainable: Sequence[bool] | None = None) -> None:
-        parameters = [*net.w, *net.b]
-        gradients = [*dw, *db]
-        frozen = [not keep for keep in (trainable or [True] * len(net.w))] * 2
-        if self.velocity is None:
-            self.velocity = [np.zeros_like(p) for p in parameters]
-        for p, g, v, fixed in zip(parameters, gradients, self.velocity, frozen, strict=True):
-            if fixed:
-                continue
-            v *= self.momentum
-            v += g
-            p -= self.learning_rate * (g + self.momentum * v if self.nesterov else v)
-
-
-def train_step(net: Net, x: Array, t: Array, loss: str, sgd: Sgd, trainable: Sequence[bool] | None = None) -> float:
+def train_step(
+    net: Net, x: Array, t: Array, loss: str, optimizer: Optimizer, trainable: Sequence[bool] | None = None
+) -> float:
     """One step in place; returns E before it."""
     done = trace(net, x, t, loss)
-    sgd.step(net, done.dw, done.db, trainable)
+    learns = [*(trainable or [True] * len(net.w))] * 2
+    gradients = [g if keep else None for g, keep in zip([*done.dw, *done.db], learns, strict=True)]
+    optimizer.step([*net.w, *net.b], gradients, done.loss)
     return done.loss
 
 
 def fit(
-    net: Net, x: Array, t: Array, loss: str, sgd: Sgd, batch_size: int, orders: Iterable[Array]
+    net: Net, x: Array, t: Array, loss: str, optimizer: Optimizer, batch_size: int, orders: Iterable[Array]
 ) -> tuple[list[float], int]:
     """One epoch for each order of the samples. The losses of the epochs, each sample's before its step; the steps."""
     losses, steps = [], 0
@@ -136,7 +121,7 @@ def fit(
         total = 0.0
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            total += len(batch) * train_step(net, x[batch], t[batch], loss, sgd)
+            total += len(batch) * train_step(net, x[batch], t[batch], loss, optimizer)
             steps += 1
         losses.append(total / len(order))
     return losses, steps

@@ -291,6 +291,24 @@ NUMBERS = {
     ),
     "momentum_negative": Case(lambda: bp.SGD(0.1, momentum=-1), ValueError, ("momentum", "-1")),
     "momentum_nan": Case(lambda: bp.SGD(0.1, momentum=np.nan), ValueError, ("momentum", "nan")),
+    "nesterov_alone": Case(
+        lambda: bp.SGD(0.1, nesterov=True), ValueError, ("SGD", "nesterov is True", r"momentum is 0\.0", "above 0")
+    ),
+    "beta_1": Case(lambda: bp.Adam(beta2=1.0), ValueError, ("Adam", "beta2", r"1\.0", r"\[0, 1\)")),
+    "epsilon_negative": Case(
+        lambda: bp.RMSprop(epsilon=-1e-8), ValueError, ("RMSprop", "epsilon", "-1e-08", "least 0")
+    ),
+    "decrease_1": Case(lambda: bp.Rprop(decrease=1), ValueError, ("Rprop", "decrease", r"1\.0", r"\(0, 1\)")),
+    "increase_below_1": Case(lambda: bp.Rprop(increase=0.9), ValueError, ("Rprop", "increase", r"0\.9", "least 1")),
+    "steps_crossed": Case(
+        lambda: bp.Rprop(min_step=2.0, max_step=1.0), ValueError, ("min_step is 2", "at most max_step", r"1\.0")
+    ),
+    "variant_unknown": Case(
+        lambda: bp.Rprop(variant="rprop"),
+        ValueError,
+        ("variant is 'rprop'", "one of", r"rprop\+, rprop-, irprop\+, irprop-"),
+    ),
+    "variant_no_name": Case(lambda: bp.Rprop(variant=2), TypeError, ("variant is 2", "one of", "irprop-")),
     "update_negative": Case(lambda: net().update(X, T, -1), ValueError, ("learning_rate", "-1")),
     "update_nan": Case(lambda: net().update(X, T, np.nan), ValueError, ("learning_rate", "nan")),
     "sgd_update_negative": Case(lambda: bp.sgd_update(W.copy(), W, -1), ValueError, ("learning_rate", "-1")),

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import backpropc as bp
+from backpropc.definitions import FAMILIES
 from helpers import LAYOUTS, assert_same_bits, is_row_function, targets
-from oracle import differences, tolerance, vector
+from oracle import activations, differences, losses, tolerance, vector
 from oracle.activations import ACTIVATIONS
 from oracle.losses import LOSSES, one_hot
 from oracle.tolerance import assert_within
@@ -90,6 +91,20 @@ def test_far_out_nothing_overflows_into_nan(activation: str, dtype: str) -> None
     assert not np.isnan(bp.dense_forward(x, np.eye(3, dtype=dtype), np.zeros(3, dtype), activation).a).any()
 
 
+@pytest.mark.parametrize("activation", ELEMENTWISE)
+def test_an_infinite_z_is_no_nan(activation: str, dtype: str) -> None:
+    """Nor is one that is as large as a finite number can be; a derivative is finite even there."""
+    largest = float(np.finfo(dtype).max)
+    z = np.array([np.inf, largest, largest / 2, -largest / 2, -largest, -np.inf], dtype=dtype)
+    a = bp.activate(activation, z)
+    assert not np.isnan(a).any()
+    assert np.isfinite(bp.activation_derivative(activation, z)).all()
+    assert_same_bits(a[[0, -1]], bp.activate(activation, z[[0, -1]]))
+    zeros = bp.activate(activation, np.array([0.0, -0.0], dtype))
+    assert zeros[0] == zeros[1]
+    assert not np.signbit(zeros[0])
+
+
 @pytest.mark.parametrize("activation", bp.ACTIVATIONS)
 def test_nan_comes_out_where_nan_went_in(activation: str, dtype: str) -> None:
     x = np.array([[np.nan, 1.0], [0.5, 1.0]], dtype=dtype)
@@ -132,6 +147,16 @@ def test_activation_derivative_equals_central_differences(activation: str) -> No
     assert smooth.sum() > len(POINTS) // 2
     assert np.all(got >= lower - slack)
     assert np.all(got <= upper + slack)
+
+
+@pytest.mark.parametrize("name", [name for name, cls in FAMILIES["activation"].objects()])
+def test_activations_with_other_parameters(name: str, dtype: str) -> None:
+    make, values = activations.WITH_PARAMETERS[name]
+    activation, want, z = getattr(bp, name)(**values), make(**values), POINTS.astype(dtype)
+    value, derivative = want.value(*wide(z)), want.derivative(*wide(z))
+    assert_within(bp.activate(activation, z), value, tolerance.activation(value, *wide(z), False, dtype), "a")
+    slack = tolerance.delta(np.full(z.shape, 1.0 + max(values.values())), value, derivative, dtype)
+    assert_within(bp.activation_derivative(activation, z), derivative, slack, "derivative")
 
 
 def test_relu_has_derivative_0_at_0(dtype: str) -> None:
@@ -313,6 +338,39 @@ def test_loss_value_and_gradient(loss: str, leading: tuple[int, ...], dtype: str
         want = bp.loss_value(loss, *wide(a, t)), bp.loss_gradient(loss, *wide(a, t))
     assert_within(value, want[0], tolerance.bound(k, scale.sum() / n, dtype), "loss")
     assert_within(gradient, want[1], tolerance.bound(k, scale / n, dtype), "gradient")
+
+
+@pytest.mark.parametrize("name", [name for name, cls in FAMILIES["loss"].objects()])
+def test_losses_with_other_parameters(name: str, dtype: str) -> None:
+    make, values = losses.WITH_PARAMETERS[name]
+    (a, t), loss, want = outputs(name, dtype, (5,)), getattr(bp, name)(**values), make(**values)
+    scale = loss_scale(name, *wide(a, t))
+    slack = tolerance.bound(4 * tolerance.ELEMENTARY + FAN_OUT + 5, scale, dtype)
+    assert_within(bp.loss_value(loss, a, t), want.value(*wide(a, t)).mean(), slack.sum() / 5, "loss")
+    assert_within(bp.loss_gradient(loss, a, t), want.gradient(*wide(a, t)) / 5, slack / 5, "gradient")
+
+
+def test_mean_absolute_error_has_gradient_0_at_0(dtype: str) -> None:
+    a, t = np.array([1.0, 0.5, -2.0, np.nan], dtype), np.array([1.0, 1.0, -3.0, 0.0], dtype)
+    assert bp.loss_gradient("mean_absolute_error", a, t)[:3].tolist() == [0.0, -0.25, 0.25]
+    assert np.isnan(bp.loss_gradient("mean_absolute_error", a, t)[3])
+
+
+def test_poisson_at_its_edges(dtype: str) -> None:
+    """0 ln 0 is 0; a target too small for t/a costs what 0 does; a small difference keeps its digits."""
+    tiny = np.finfo(dtype).smallest_subnormal
+    assert bp.loss_value("poisson", np.array([2.0], dtype), np.array([0.0], dtype)) == 2.0
+    assert bp.loss_value("poisson", np.array([2.0], dtype), np.array([tiny], dtype)) == 2.0
+    assert bp.loss_value("poisson", np.array([0.0], dtype), np.array([0.0], dtype)) == 0.0
+    assert bp.loss_value("poisson", np.array([0.0], dtype), np.array([1.0], dtype)) == np.inf
+    a, t = np.array([0.0, 4.0, 4.0, 4.0], dtype), np.array([0.0, 0.0, 1.0, 4.0], dtype)
+    assert bp.loss_gradient("poisson", a, t).tolist() == [0.25, 0.25, 0.1875, 0.0]
+    a, t = np.array([1000.5], dtype), np.array([1000.0], dtype)
+    assert_within(
+        bp.loss_value("poisson", a, t),
+        0.5 - 1000 * np.log1p(5e-4),
+        tolerance.bound(2 * tolerance.ELEMENTARY, 0.5, dtype),
+    )
 
 
 @pytest.mark.parametrize("loss", bp.LOSSES)

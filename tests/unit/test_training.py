@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import subprocess
@@ -17,8 +18,10 @@ import pytest
 
 import backpropc as bp
 from helpers import assert_same_bits, network, oracle_net, targets
-from oracle import per_element, philox, tolerance, vector
+from oracle import optimizers, per_element, philox, tolerance, vector
+from oracle.activations import ACTIVATIONS
 from oracle.losses import LOSSES
+from oracle.optimizers import CASES
 from oracle.tolerance import assert_within
 
 SIZES = [5, 4, 3]
@@ -128,31 +131,114 @@ def test_every_loss_and_output_trains_as_its_gradients_say(output: str, loss: st
         for start in range(0, 23, 10):
             stepped.update(x[start : start + 10], t[start : start + 10], 0.01, loss=loss)
     assert_same_bits(net.parameters, stepped.parameters)
-    if loss in LOSSES and output in ("identity", "logistic", "tanh", "relu", "softmax") and dtype == "float64":
+    if loss in LOSSES and output in ACTIVATIONS and dtype == "float64":
         mirror = oracle_net(network(SIZES, "tanh", output, dtype))
         vector.fit(mirror, x, t, loss, vector.Sgd(0.01), 10, orders(None, 2, 23))
         assert_close(net, mirror)
 
 
-@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
-def test_momentum_is_pytorchs(momentum: float, nesterov: bool) -> None:
-    """Over fits and steps of one trainer the velocity lives on."""
-    net = network(SIZES, "tanh", "logistic")
-    mirror, (x, t), sgd = oracle_net(net), data(), vector.Sgd(0.1, momentum, nesterov)
-    trainer = bp.Trainer(
-        net,
-        loss="half_squared_error",
-        optimizer=bp.SGD(0.1, momentum=momentum, nesterov=nesterov),
-        batch_size=5,
-        seed=3,
+OPTIMIZERS = [
+    pytest.param(name, arguments, id=f"{name}-{index}")
+    for name in bp.OPTIMIZERS
+    for index, arguments in enumerate(CASES.get(name, []))
+]
+
+
+def test_every_optimizer_is_in_the_oracle() -> None:
+    assert set(bp.OPTIMIZERS) == set(CASES)
+
+
+@pytest.mark.parametrize(("name", "arguments"), OPTIMIZERS)
+def test_every_optimizer_is_the_oracles(name: str, arguments: dict[str, Any]) -> None:
+    """Over fits and steps of one trainer its state lives on.
+
+    Rprop and Quickprop were made for whole epochs, and magnify the rounding from step to step: the one where the sign
+    of a saturated unit's gradient is all rounding, hence targets that can be reached; the other in every quotient.
+    """
+    net, (batch_size, epochs) = (
+        network(SIZES, "tanh", "logistic"),
+        (23, 10) if name in ("Rprop", "Quickprop") else (5, 30),
     )
-    trainer.fit(x, t, epochs=3)
+    mirror, (x, t), optimizer = oracle_net(net), data("binary_cross_entropy"), optimizers.OPTIMIZERS[name](**arguments)
+    loss = "half_squared_error"
+    trainer = bp.Trainer(net, loss=loss, optimizer=getattr(bp, name)(**arguments), batch_size=batch_size, seed=3)
+    trainer.fit(x, t, epochs=epochs)
     trainer.step(x[:5], t[:5])
-    trainer.fit(x, t, epochs=2)
-    vector.fit(mirror, x, t, "half_squared_error", sgd, 5, orders(3, 3, 23))
-    vector.train_step(mirror, x[:5], t[:5], "half_squared_error", sgd)
-    vector.fit(mirror, x, t, "half_squared_error", sgd, 5, orders(3, 2, 23, first=3))
+    trainer.fit(x, t, epochs=epochs)
+    vector.fit(mirror, x, t, loss, optimizer, batch_size, orders(3, epochs, 23))
+    vector.train_step(mirror, x[:5], t[:5], loss, optimizer)
+    vector.fit(mirror, x, t, loss, optimizer, batch_size, orders(3, epochs, 23, first=epochs))
     assert_close(net, mirror)
+
+
+@pytest.mark.parametrize(("name", "arguments"), OPTIMIZERS)
+def test_a_step_in_float32_is_that_in_float64_rounded(name: str, arguments: dict[str, Any]) -> None:
+    """Where the direction of a step is that of the gradient alone, its rounding cannot be seen at all."""
+    steps = []
+    for kind in ("float32", "float64"):
+        net = network(SIZES, "tanh", "logistic", kind)
+        before = net.parameters.astype("float64")
+        bp.Trainer(net, optimizer=getattr(bp, name)(**arguments)).step(*data())
+        steps.append(net.parameters - before)
+    assert_within(steps[0], steps[1], tolerance.network(SIZES, 23, steps[1], "float32") + np.finfo("float32").eps)
+
+
+@pytest.mark.parametrize(("name", "arguments"), OPTIMIZERS)
+def test_parameters_without_a_gradient_stay_finite(name: str, arguments: dict[str, Any], dtype: str) -> None:
+    """An input that is always 0 gives a gradient of 0: not even ε = 0 may make 0/0 of that."""
+    if "epsilon" in inspect.signature(getattr(bp, name)).parameters:
+        arguments = {**arguments, "epsilon": 0.0}
+    net = network(SIZES, "tanh", "logistic", dtype)
+    x, t = data()
+    x[:, 1] = 0
+    bp.Trainer(net, optimizer=getattr(bp, name)(**arguments), batch_size=5, seed=0).fit(x, t, epochs=3)
+    assert np.isfinite(net.parameters).all()
+
+
+def positions(optimizer: Any, gradients: list[float]) -> list[float]:
+    """Of one parameter that starts at 0 and meets these gradients, the loss of each step being half its square."""
+    net = bp.Network([1, 1], "identity", seed=0, dtype="float64", initializer="zeros")
+    trainer, x, result = bp.Trainer(net, optimizer=optimizer, batch_size=1), np.zeros((1, 1)), []
+    for g in gradients:
+        trainer.step(x, net.predict(x) - g)
+        result.append(float(net.layers[0].b[0]))
+    return result
+
+
+def test_what_each_rprop_does_at_a_turn() -> None:
+    """Steps of 0.1, then 0.12; the gradient turns, at a higher loss in the one run and at a lower one in the other."""
+    for variant, grown, shrunk in (
+        ("rprop+", -0.1, -0.1),
+        ("rprop-", -0.16, -0.16),
+        ("irprop+", -0.1, -0.22),
+        ("irprop-", -0.22, -0.22),
+    ):
+        for last, want in ((-2.0, grown), (-0.5, shrunk)):
+            got = positions(bp.Rprop(variant=variant), [1.0, 1.0, last])
+            np.testing.assert_allclose(got, [-0.1, -0.22, want], rtol=tolerance.gamma(16, "float64"))
+
+
+def test_rprop_waits_a_step_after_a_turn_and_keeps_its_sizes_in_bounds() -> None:
+    got = positions(bp.Rprop(variant="irprop-", max_step=0.11, min_step=0.08), [1.0, 1.0, -1.0, -1.0, -1.0, -1.0])
+    want = np.cumsum([-0.1, -0.11, 0.0, 0.08, 0.096, 0.11])
+    np.testing.assert_allclose(got, want, rtol=tolerance.gamma(32, "float64"))
+
+
+def test_quickprop_jumps_to_the_minimum_of_a_parabola() -> None:
+    """Slopes of 4 and then 1: three quarters of the way are done, a third of the last step leads to the minimum."""
+    quickprop = bp.Quickprop(learning_rate=0.25, weight_decay=0.0)
+    first, second = -1.0, -1.0 - 1 / 3 - 0.25
+    third = second + (second - first) * 1.75 - 0.25  # the slope has not fallen: mu times the last step
+    fourth = third - (third - second) / 2  # it has turned to as much uphill: half way back, and no descent
+    got = positions(quickprop, [4.0, 1.0, 1.0, -1.0])
+    np.testing.assert_allclose(got, [first, second, third, fourth], rtol=tolerance.gamma(32, "float64"))
+
+
+def test_adam_takes_the_same_step_whatever_the_scale() -> None:
+    """m/(1 − β₁ᵗ) and v/(1 − β₂ᵗ) are the averages themselves: with a constant gradient every step is the rate."""
+    for g in (1e-3, 1.0, 1e6):
+        got = positions(bp.Adam(0.5, epsilon=0.0), [g] * 5)
+        np.testing.assert_allclose(got, [-0.5, -1.0, -1.5, -2.0, -2.5], rtol=1e-9)
 
 
 def test_momentum_reads_as_in_pytorch() -> None:
