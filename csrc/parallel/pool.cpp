@@ -23,7 +23,7 @@
 #endif
 #if !defined(_WIN32)
 #include <pthread.h>
-#include <signal.h>
+#include <csignal>
 #endif
 
 namespace backpropc {
@@ -63,7 +63,9 @@ class Gate {
     const std::size_t sleepers = sleepers_.load();
     if (sleepers == 0) return;
     // Who has counted itself but does not sleep yet has the mutex until it does.
-    { const std::lock_guard<std::mutex> lock(mutex_); }
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+    }
     if (count >= sleepers) return wake_.notify_all();
     for (std::size_t i = 0; i < count; ++i) wake_.notify_one();
   }

@@ -97,7 +97,8 @@ std::optional<Mount> mount_of_hierarchy(const std::string& root, Version version
 // or none of the way to a group outside of it; then the mount point is all there is to ask.
 std::string way_below(const Mount& mount, const std::string& group) {
   const std::string seen = mount.group == "/" ? "" : mount.group;
-  const bool within = group.compare(0, seen.size(), seen) == 0 && (group.size() == seen.size() || group[seen.size()] == '/');
+  const bool within =
+      group.compare(0, seen.size(), seen) == 0 && (group.size() == seen.size() || group[seen.size()] == '/');
   const std::string way = within ? group.substr(seen.size()) : "";
   return way == "/" || way.find("/..") != std::string::npos ? "" : way;
 }
@@ -126,9 +127,10 @@ std::optional<std::size_t> smallest_quota(const std::string& root, Version versi
   const std::optional<std::string> group = group_of_process(root, version);
   const std::optional<Mount> mount = mount_of_hierarchy(root, version);
   if (!group || !mount) return std::nullopt;
+  const std::string top = root + mount->point;
   std::optional<std::size_t> smallest;
   for (std::string way = way_below(*mount, *group);; way.erase(way.rfind('/'))) {
-    const std::optional<std::size_t> quota = quota_of_group(root + mount->point + way, version);
+    const std::optional<std::size_t> quota = quota_of_group(top + way, version);
     if (quota && (!smallest || *quota < *smallest)) smallest = quota;
     if (way.empty()) return smallest;
   }

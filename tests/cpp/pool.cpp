@@ -5,6 +5,7 @@
 #include <cfenv>
 #include <chrono>
 #include <cstdint>
+#include <fstream>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
@@ -15,9 +16,10 @@
 #include "core/float_mode.hpp"
 #if !defined(_WIN32)
 #include <pthread.h>
-#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 #endif
 
 // The run time of ThreadSanitizer cannot start threads in a forked child, and that of AddressSanitizer may have left a
@@ -246,23 +248,22 @@ void test_fork_within_a_call() {
   caller.join();
 }
 
-#endif
-
-#if defined(__GLIBC__)
-
-// With stacks larger than any address space no thread can be started.
-void test_no_thread_to_be_had() {
-  pthread_attr_t usual, impossible;
-  pthread_getattr_default_np(&usual);
-  pthread_attr_init(&impossible);
-  check::equal(pthread_attr_setstacksize(&impossible, std::size_t{1} << 47), 0, "setting a size of stacks");
-  check::equal(pthread_setattr_default_np(&impossible), 0, "making it the default");
-  set_num_threads(5);
-  check::that(runs_each_once(100), "without a worker the caller does all");
-  pthread_setattr_default_np(&usual);
-  check::that(works_with(3), "and has workers when they can be had again");
-  pthread_attr_destroy(&usual);
-  pthread_attr_destroy(&impossible);
+// With address space for a few stacks only, a few of the threads can be started.
+void test_fewer_threads_to_be_had() {
+  const auto all_is_well = [] {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit usual;
+    getrlimit(RLIMIT_AS, &usual);
+    rlimit scarce = usual;
+    scarce.rlim_cur = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + (std::size_t{40} << 20);
+    setrlimit(RLIMIT_AS, &scarce);
+    set_num_threads(200);
+    const bool with_few = runs_each_once(1000) && runs_each_once(1000);
+    setrlimit(RLIMIT_AS, &usual);
+    return with_few && works_with(3);
+  };
+  check::that(holds_in_child(all_is_well), "a call does with fewer threads, and a later one has them again");
 }
 
 #endif
@@ -285,9 +286,7 @@ int main() {
   test_fork_between_calls();
   test_fork_amid_calls();
   test_fork_within_a_call();
-#endif
-#if defined(__GLIBC__)
-  test_no_thread_to_be_had();
+  test_fewer_threads_to_be_had();
 #endif
   return check::result();
 }

@@ -94,7 +94,8 @@ void test_version_1() {
 
 void test_both_versions() {
   Tree tree;
-  tree.group("4:cpu:/a\n0::/b").mounts("32 31 0:29 / /cg/cpu rw - cgroup cgroup rw,cpu\n41 31 0:38 / /cg/v2 rw - cgroup2 c rw");
+  tree.group("4:cpu:/a\n0::/b")
+      .mounts("32 31 0:29 / /cg/cpu rw - cgroup cgroup rw,cpu\n41 31 0:38 / /cg/v2 rw - cgroup2 c rw");
   tree.file("cg/v2/b/cpu.max", "400000 100000");
   check::equal(tree.quota(), 4u, "version 2 beside version 1");
   tree.file("cg/cpu/a/cpu.cfs_quota_us", "300000").file("cg/cpu/a/cpu.cfs_period_us", "100000");
