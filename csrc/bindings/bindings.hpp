@@ -10,6 +10,10 @@
 #include <chrono>
 #include <optional>
 #include <stdexcept>
+#include <thread>
+#if defined(__GLIBCXX__)
+#include <cxxabi.h>
+#endif
 
 #include "core/float_mode.hpp"
 #include "math/targets.hpp"
@@ -34,6 +38,35 @@ inline void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(what);
 }
 
+// Takes the GIL; a daemon thread that comes for it after the end of the interpreter waits for that of the process. Before
+// version 3.14 Python ends such a thread by unwinding its stack, and C++ ends the process at the first destructor in the way.
+template <class Take>
+void take_gil(const Take& take) {
+#if defined(__GLIBCXX__)
+  try {
+    take();
+  } catch (const abi::__forced_unwind&) {
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+#else
+  take();
+#endif
+}
+
+// py::gil_scoped_release, whose destructor would let the unwinding out.
+class GilReleased {
+ public:
+  GilReleased() : state_(PyEval_SaveThread()) {}
+  GilReleased(const GilReleased&) = delete;
+  GilReleased& operator=(const GilReleased&) = delete;
+  ~GilReleased() {
+    take_gil([this] { PyEval_RestoreThread(state_); });
+  }
+
+ private:
+  PyThreadState* state_;
+};
+
 // The mode of the processor and the GIL for a stretch of work in the core. Short work keeps the GIL: giving it up and
 // taking it back costs more than the work.
 class Computing {
@@ -44,7 +77,7 @@ class Computing {
   }
 
  private:
-  std::optional<py::gil_scoped_release> release_;
+  std::optional<GilReleased> release_;
   FloatMode mode_;
 };
 
@@ -56,7 +89,8 @@ class SignalWatch {
     const auto now = Clock::now();
     if (interrupted_ || now - asked_ < interval) return interrupted_;
     asked_ = now;
-    py::gil_scoped_acquire gil;
+    std::optional<py::gil_scoped_acquire> gil;
+    take_gil([&] { gil.emplace(); });
     interrupted_ = PyErr_CheckSignals() != 0;
     return interrupted_;
   }

@@ -1,6 +1,7 @@
 // What the core was built for and runs on.
 #include "bindings/bindings.hpp"
 #include "kernels/table.hpp"
+#include "parallel/pool.hpp"
 
 namespace backpropc::bindings {
 
@@ -29,6 +30,9 @@ void bind_machine(py::module_& m) {
     return py::tuple(names);
   });
   m.def("isa", [] { return active_instruction_set().name; });
+  m.attr("max_threads") = max_threads;
+  m.def("num_threads", num_threads);
+  m.def("set_num_threads", set_num_threads, py::arg("n"));
 }
 
 }  // namespace backpropc::bindings

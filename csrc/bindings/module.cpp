@@ -2,6 +2,7 @@
 #include "bindings/bindings.hpp"
 #include "core/errors.hpp"
 #include "kernels/table.hpp"
+#include "parallel/pool.hpp"
 
 namespace {
 
@@ -21,7 +22,9 @@ PYBIND11_MODULE(_core, m) {
   using namespace backpropc::bindings;
   m.doc() = "The C++ core of backpropc; use it through the package.";
   pybind11::register_local_exception_translator(translate);
-  backpropc::active_instruction_set();  // a wrong BACKPROPC_ISA is refused at import, not in the middle of the work
+  // A wrong BACKPROPC_ISA or BACKPROPC_NUM_THREADS is refused at import, not in the middle of the work.
+  backpropc::active_instruction_set();
+  backpropc::num_threads();
   bind_definitions(m);
   bind_functions(m);
   bind_machine(m);

@@ -29,7 +29,7 @@ void fit(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::uint64
   }
   SignalWatch watch;
   {
-    const py::gil_scoped_release release;
+    const GilReleased released;
     const FloatMode mode;
     trainer.fit(training, validation_x ? &validation : nullptr, until_epoch, Stop(std::ref(watch)));
   }

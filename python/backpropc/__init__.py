@@ -24,7 +24,7 @@ from .functions import (
     loss_value,
     sgd_update,
 )
-from .machine import available_isas, isa, show_config
+from .machine import available_isas, get_num_threads, isa, num_threads, set_num_threads, show_config
 from .network import Dense, Gradients, Network, Trace
 from .training import History, Trainer
 
@@ -68,9 +68,12 @@ __all__ = [
     "available_isas",
     "dense_backward",
     "dense_forward",
+    "get_num_threads",
     "isa",
     "loss_gradient",
     "loss_value",
+    "num_threads",
+    "set_num_threads",
     "sgd_update",
     "show_config",
 ]

@@ -1,0 +1,281 @@
+"""The number of threads: its Python face, the environment, forks, and that importing starts nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import backpropc as bp
+
+# What the scripts below share. The network is wide enough for the core to use threads where it may.
+PRELUDE = """
+import os, sys, threading
+import numpy as np
+import backpropc as bp
+
+def train(epochs=1):
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(256, 300)), rng.normal(size=(256, 200))
+    net = bp.Network([300, 400, 200], "tanh", seed=0)
+    net.fit(x, t, loss="mean_squared_error", optimizer=bp.SGD(0.01), batch_size=128, epochs=epochs, seed=0)
+    return net.parameters.tobytes()
+
+def exit_code_of_child(work):
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if work() else 1
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+"""
+
+
+def run(script: str, prelude: str = PRELUDE, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the script in an interpreter of its own, where NumPy's BLAS has no threads to be counted."""
+    inherited = {name: value for name, value in os.environ.items() if name != "BACKPROPC_NUM_THREADS"}
+    return subprocess.run(
+        [sys.executable, "-c", prelude + script],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**inherited, "OPENBLAS_NUM_THREADS": "1", **environment},
+    )
+
+
+def output_of(script: str, **environment: str) -> str:
+    done = run(script, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+# --- the number -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _number_restored() -> Iterator[None]:
+    before = bp.get_num_threads()
+    yield
+    bp.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 1024, np.int64(3)])
+def test_set_and_get(n: int) -> None:
+    bp.set_num_threads(n)
+    assert bp.get_num_threads() == n
+
+
+@pytest.mark.parametrize("set_number", [bp.set_num_threads, lambda n: bp.num_threads(n).__enter__()])
+@pytest.mark.parametrize(
+    ("n", "error", "message"),
+    [
+        (0, ValueError, "n is 0; it must be at least 1"),
+        (-3, ValueError, "n is -3; it must be at least 1"),
+        (1025, ValueError, "n is 1025; it must be at most 1024"),
+        (2**70, ValueError, f"n is {2**70}; it must be at most 1024"),
+        (2.0, TypeError, "n is 2.0; it must be an integer"),
+        (True, TypeError, "n is True; it must be an integer"),
+        ("2", TypeError, "n is '2'; it must be an integer"),
+        (None, TypeError, "n is None; it must be an integer"),
+    ],
+)
+def test_wrong_numbers(set_number: Callable[[object], object], n: object, error: type[Exception], message: str) -> None:
+    bp.set_num_threads(5)
+    with pytest.raises(error) as caught:
+        set_number(n)
+    assert str(caught.value) == message
+    assert bp.get_num_threads() == 5
+
+
+def test_context_manager_restores() -> None:
+    bp.set_num_threads(3)
+    with bp.num_threads(5):
+        assert bp.get_num_threads() == 5
+        with bp.num_threads(1):
+            assert bp.get_num_threads() == 1
+        assert bp.get_num_threads() == 5
+    assert bp.get_num_threads() == 3
+
+
+def test_context_manager_restores_after_an_exception() -> None:
+    bp.set_num_threads(3)
+    with pytest.raises(KeyError), bp.num_threads(5):
+        raise KeyError
+    assert bp.get_num_threads() == 3
+
+
+def test_number_is_of_the_process() -> None:
+    thread = threading.Thread(target=bp.set_num_threads, args=(6,))
+    thread.start()
+    thread.join()
+    assert bp.get_num_threads() == 6
+
+
+def test_show_config(capsys: pytest.CaptureFixture[str]) -> None:
+    bp.set_num_threads(3)
+    bp.show_config()
+    assert "threads: 3" in capsys.readouterr().out.splitlines()
+
+
+# --- the environment --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["1", "2", "1024", "007"])
+def test_environment_variable(value: str) -> None:
+    assert int(output_of("print(bp.get_num_threads())", BACKPROPC_NUM_THREADS=value)) == int(value)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1025", "two", "2.0", " 2", "2 ", "+2", "0x2", "99999999999999999999"])
+def test_wrong_environment_variable(value: str) -> None:
+    done = run("import backpropc", prelude="", BACKPROPC_NUM_THREADS=value)
+    assert done.returncode == 1
+    message = f"BACKPROPC_NUM_THREADS is '{value}'; it must be a whole number from 1 to 1024"
+    assert done.stderr.splitlines()[-1] == f"ImportError: {message}"
+
+
+def test_empty_environment_variable_is_none() -> None:
+    number = "print(bp.get_num_threads())"
+    assert output_of(number, BACKPROPC_NUM_THREADS="") == output_of(number)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs an affinity to set")
+def test_default_respects_affinity() -> None:
+    one = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    done = run(one + "import backpropc as bp; print(bp.get_num_threads())", prelude="")
+    assert done.stdout.strip() == "1", done.stderr
+
+
+def test_default_is_no_more_than_the_processors() -> None:
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert 1 <= int(output_of("print(bp.get_num_threads())")) <= (processors or 1)
+
+
+# --- threads and processes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs Linux to count threads")
+def test_import_and_setting_start_nothing() -> None:
+    counts = output_of(
+        """
+count = lambda: len(os.listdir("/proc/self/task"))
+print(count())
+bp.set_num_threads(8)
+print(count())
+with bp.num_threads(1):
+    train()
+print(count())
+"""
+    )
+    assert counts.split() == ["1", "1", "1"]
+
+
+def test_same_bits_for_every_number() -> None:
+    digests = output_of(
+        """
+import hashlib
+for n in (1, 2, 3, 7):
+    with bp.num_threads(n):
+        print(hashlib.sha256(train(epochs=2)).hexdigest())
+"""
+    ).split()
+    assert len(digests) == 4
+    assert len(set(digests)) == 1
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+@needs_fork
+def test_fork_after_use() -> None:
+    codes = output_of(
+        """
+bp.set_num_threads(3)
+want = train()
+print(exit_code_of_child(lambda: train() == want and bp.get_num_threads() == 3))
+print(exit_code_of_child(lambda: exit_code_of_child(lambda: train() == want) == 0 and train() == want))
+print(0 if train() == want else 1)
+"""
+    )
+    assert codes.split() == ["0", "0", "0"]
+
+
+@needs_fork
+def test_fork_while_other_threads_train() -> None:
+    codes = output_of(
+        """
+bp.set_num_threads(2)
+want = train()
+ended = threading.Event()
+def keep_training():
+    while not ended.is_set():
+        train()
+threads = [threading.Thread(target=keep_training) for _ in range(2)]
+for thread in threads:
+    thread.start()
+print(*(exit_code_of_child(lambda: train() == want) for _ in range(10)))
+ended.set()
+for thread in threads:
+    thread.join()
+"""
+    )
+    assert codes.split() == ["0"] * 10
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_multiprocessing(method: str, tmp_path: Path) -> None:
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no start method {method} here")
+    script = tmp_path / "script.py"
+    script.write_text(
+        PRELUDE
+        + f"""
+import multiprocessing
+if __name__ == "__main__":
+    bp.set_num_threads(2)
+    want = train()
+    with multiprocessing.get_context({method!r}).Pool(2) as pool:
+        print(pool.map(train, [1] * 4) == [want] * 4)
+"""
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_exit_while_daemon_threads_train() -> None:
+    """The interpreter ends when the main thread does, whatever the others are at."""
+    for _ in range(3):
+        output_of(
+            """
+bp.set_num_threads(2)
+train()
+for _ in range(2):
+    threading.Thread(target=train, args=(10_000,), daemon=True).start()
+"""
+        )
+
+
+def test_resizing_while_other_threads_train() -> None:
+    same = output_of(
+        """
+want = train()
+results = []
+threads = [threading.Thread(target=lambda: results.extend(train() for _ in range(10))) for _ in range(2)]
+for thread in threads:
+    thread.start()
+turn = 0
+while any(thread.is_alive() for thread in threads):
+    bp.set_num_threads(1 + turn % 7)
+    turn += 1
+print(results == [want] * 20)
+"""
+    )
+    assert same == "True"
