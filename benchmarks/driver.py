@@ -36,14 +36,23 @@ class Outcome:
     note: str = ""
     rows_per_second: float = 0.0
     cores: float = 0.0
+    refused: bool = False
+
+    def refuse(self, reason: str) -> None:
+        """Leave the entry without a result."""
+        self.note, self.refused = f"not timed: {reason}", True
 
 
 @dataclass
 class Method:
-    """How long it is measured, and with which Python each contestant runs."""
+    """How long it is measured, by which clock, and with which Python each contestant runs.
+
+    The processor's time of a contestant on one thread is what the wall's would be if nothing else ran.
+    """
 
     rounds: int
     round_seconds: float
+    cpu_clock: bool = False
     python: Callable[[str], str] = field(default=lambda contestant: sys.executable)
 
 
@@ -118,14 +127,21 @@ def same_work(one: Workload, other: Workload) -> bool:
     return one.changed(threads=1, dtype="float32") == other.changed(threads=1, dtype="float32")
 
 
-def check(processes: list[Process]) -> None:
-    """One pass of every process from the same start; all must have done what the first, ours, did."""
-    first = processes[0]
+def check(processes: list[Process], outcomes: dict[str, Outcome]) -> list[Process]:
+    """One pass of every process from the same start; those stay that did what the first, ours, did."""
+    first, *others = processes
     reference = first.ask({"do": "check"})["samples"]
-    for process in processes[1:]:
+    accepted = [first]
+    for process in others:
         samples = process.ask({"do": "check"})["samples"]
-        if same_work(process.entry.workload, first.entry.workload) and not process.greeting["deviation"]:
-            compare(samples, reference, process.entry.label)
+        try:
+            if same_work(process.entry.workload, first.entry.workload) and not process.greeting["deviation"]:
+                compare(samples, reference, process.entry.label)
+        except WrongContestantError as reason:
+            outcomes[process.entry.label].refuse(str(reason))
+        else:
+            accepted.append(process)
+    return accepted
 
 
 def passes_for(process: Process, seconds: float) -> int:
@@ -152,8 +168,7 @@ def run(race: Race, method: Method) -> list[Outcome]:
                 outcome.version, outcome.note = process.greeting["version"], process.greeting["deviation"]
                 processes.append(process)
         if processes:
-            check(processes)
-            time_rounds(processes, outcomes, method)
+            time_rounds(check(processes, outcomes), outcomes, method)
     return list(outcomes.values())
 
 
@@ -164,6 +179,9 @@ def time_rounds(processes: list[Process], outcomes: dict[str, Outcome], method: 
         for process, count in zip(processes, passes, strict=True):
             told = process.ask({"do": "run", "passes": count})
             outcome = outcomes[process.entry.label]
-            rate = count * process.entry.workload.rows / told["seconds"]
+            seconds = told["seconds"]
+            if method.cpu_clock and process.entry.workload.threads == 1:
+                seconds *= told["cores"]
+            rate = count * process.entry.workload.rows / seconds
             if rate > outcome.rows_per_second:
                 outcome.rows_per_second, outcome.cores = rate, told["cores"]
