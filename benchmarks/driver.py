@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[1]
 TOLERANCE = 0.02
 
 
-class WrongContestantError(Exception):
-    """A contestant computes something else than ours; it is not timed."""
+class ContestantError(Exception):
+    """A contestant computes something else than ours, or broke down; it is not timed."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Outcome:
 class Method:
     """How long it is measured, by which clock, and with which Python each contestant runs.
 
-    The processor's time of a contestant on one thread is what the wall's would be if nothing else ran.
+    Where all run on one thread, the processor's time is what the wall's would be if nothing else ran.
     """
 
     rounds: int
@@ -99,7 +99,7 @@ class Process:
         assert self.popen.stdout is not None
         line = self.popen.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.entry.label} ended: {self.popen.communicate()[1].strip()[-2000:]}")
+            raise ContestantError(f"{self.entry.label} broke down: {self.popen.communicate()[1].strip()[-2000:]}")
         reply: dict[str, Any] = json.loads(line)
         return reply
 
@@ -113,13 +113,13 @@ class Process:
 def compare(samples: list[list[float]], reference: list[list[float]], label: str) -> None:
     """Refuse a contestant whose update (or output) is not the reference's, array by array."""
     if [len(array) for array in samples] != [len(array) for array in reference]:
-        raise WrongContestantError(f"{label} has arrays of other sizes than ours")
+        raise ContestantError(f"{label} has arrays of other sizes than ours")
     for i, (found, expected) in enumerate(zip(samples, reference, strict=True)):
         distance = float(np.linalg.norm(np.subtract(found, expected)))
         size = float(np.linalg.norm(expected))
         # "Not (<=)": a nan is refused too. An update may be zero, up to the last bits of the parameters.
         if not distance <= TOLERANCE * size + 1e-6 * len(expected) ** 0.5:
-            raise WrongContestantError(f"{label} differs from ours in array {i}: by {distance:.3g} of {size:.3g}")
+            raise ContestantError(f"{label} differs from ours in array {i}: by {distance:.3g} of {size:.3g}")
 
 
 def same_work(one: Workload, other: Workload) -> bool:
@@ -133,11 +133,11 @@ def check(processes: list[Process], outcomes: dict[str, Outcome]) -> list[Proces
     reference = first.ask({"do": "check"})["samples"]
     accepted = [first]
     for process in others:
-        samples = process.ask({"do": "check"})["samples"]
         try:
+            samples = process.ask({"do": "check"})["samples"]
             if same_work(process.entry.workload, first.entry.workload) and not process.greeting["deviation"]:
                 compare(samples, reference, process.entry.label)
-        except WrongContestantError as reason:
+        except ContestantError as reason:
             outcomes[process.entry.label].refuse(str(reason))
         else:
             accepted.append(process)
@@ -160,8 +160,12 @@ def run(race: Race, method: Method) -> list[Outcome]:
     with ExitStack() as stack:
         processes = []
         for entry in race.entries:
-            process = stack.enter_context(Process(entry, method.python(entry.contestant)))
             outcome = outcomes[entry.label]
+            try:
+                process = stack.enter_context(Process(entry, method.python(entry.contestant)))
+            except ContestantError as reason:
+                outcome.refuse(str(reason))
+                continue
             if "skip" in process.greeting:
                 outcome.note = process.greeting["skip"]
             else:
@@ -174,14 +178,13 @@ def run(race: Race, method: Method) -> list[Outcome]:
 
 def time_rounds(processes: list[Process], outcomes: dict[str, Outcome], method: Method) -> None:
     """Rounds in turn; each process's best is what it can do when nothing else disturbs it."""
+    cpu_clock = method.cpu_clock and all(process.entry.workload.threads == 1 for process in processes)
     passes = [passes_for(process, method.round_seconds) for process in processes]
     for _ in range(method.rounds):
         for process, count in zip(processes, passes, strict=True):
             told = process.ask({"do": "run", "passes": count})
             outcome = outcomes[process.entry.label]
-            seconds = told["seconds"]
-            if method.cpu_clock and process.entry.workload.threads == 1:
-                seconds *= told["cores"]
+            seconds = told["seconds"] * (told["cores"] if cpu_clock else 1)
             rate = count * process.entry.workload.rows / seconds
             if rate > outcome.rows_per_second:
                 outcome.rows_per_second, outcome.cores = rate, told["cores"]

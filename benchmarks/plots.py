@@ -67,10 +67,11 @@ def roof(workload: Workload, machine: dict[str, Any]) -> float:
     return min(peak, workload.flops_per_row * workload.batch / moved * bandwidth)
 
 
-def whole_decades(axes: Axes, values: list[float]) -> None:
-    """Plain numbers at the decades of both axes, and whole decades upward."""
-    exponents = np.log10([value for value in values if value])
-    axes.set_ylim(10 ** np.floor(exponents.min()), 10 ** np.ceil(exponents.max()))
+def plain_numbers(axes: Axes, values: list[float]) -> None:
+    """Labels as one writes them, and a whole decade at the bottom."""
+    timed = [value for value in values if value]
+    axes.set_ylim(10 ** np.floor(np.log10(min(timed))), 2 * max(timed))
+    axes.set_xscale("log", base=2)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:g}")
         axis.set_minor_formatter(NullFormatter())
@@ -88,9 +89,9 @@ def draw_curves(results: dict[str, Any], path: Path) -> None:
         axes.plot(at, roofs, color=ORANGE, linestyle="--", label="roof: FMA peak or bandwidth")
         axes.plot(at, [point["ours"] or None for point in family["points"]], "o-", color=BLUE, ms=4, label="backpropc")
         axes.plot(at, [point["numpy"] or None for point in family["points"]], "s-", color="0.45", ms=3.5, label="NumPy")
-        axes.set(title=family["title"], xlabel=family["axis"], ylabel="GFLOP/s", xscale="log", yscale="log")
+        axes.set(title=family["title"], xlabel=family["axis"], ylabel="GFLOP/s", yscale="log")
         axes.grid(alpha=0.3)
-        whole_decades(axes, [point[who] for point in family["points"] for who in ("ours", "numpy")] + roofs)
+        plain_numbers(axes, [point[who] for point in family["points"] for who in ("ours", "numpy")] + roofs)
     grid[0, 0].legend()
     save(figure, path)
 

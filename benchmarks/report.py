@@ -65,26 +65,26 @@ class Scores:
 
     def verdict(self, target: Target) -> tuple[str, bool | None]:
         """What is asked and found, in words; and whether it is met, None where it cannot be said."""
-        rival = self.best(target.of)
         words, met = [], []
-        names = title_of(target.of[0]) if len(target.of) == 1 else "best peer"
-        asked = f"≥ {target.ratio:.3g} × {names}"
-        if rival and self.ours:
-            met.append(self.ratio(rival) >= target.ratio)
-            asked += f" ({self.ratio(rival):.3g})"
-        words.append(asked)
-        share = self.share_of_peak()
-        wanted = target.share_of_peak
+        if target.ratio:
+            rival = self.best(target.of)
+            names = title_of(target.of[0]) if len(target.of) == 1 else "best peer"
+            found = ""
+            if rival and self.ours:
+                met.append(self.ratio(rival) >= target.ratio)
+                found = f" ({self.ratio(rival):.3g})"
+            words.append(f"≥ {target.ratio:.4g} × {names}{found}")
+        share, wanted = self.share_of_peak(), target.share_of_peak
         if isinstance(wanted, dict):
             wanted = wanted.get(self.isa)
         if wanted and share:
             met.append(share >= wanted)
-            words.append(f"≥ {wanted:.0%} of the peak ({share:.0%})")
+            words.append(f"≥ {wanted:.0%} of the peak ({share:.1%})")
         if target.share_of_bandwidth and self.ours:
             part, level = self.share_of_bandwidth()
             met.append(part >= target.share_of_bandwidth)
-            words.append(f"≥ {target.share_of_bandwidth:.0%} of {level}'s bandwidth ({part:.0%})")
-        return " or ".join(words), any(met) if met else None
+            words.append(f"≥ {target.share_of_bandwidth:.0%} of {level}'s bandwidth ({part:.1%})")
+        return " or ".join(words) or "–", any(met) if met else None
 
 
 def cache_of(size: int, machine: dict[str, Any]) -> str:

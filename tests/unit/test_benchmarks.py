@@ -51,6 +51,14 @@ def test_contestant_that_lacks_the_means_says_so() -> None:
     assert "8-3-8" in other.note
 
 
+def test_contestant_that_breaks_down_is_named() -> None:
+    race = Race("W", "", "", against(W2A.changed(activation="no such function"), "numpy"))
+    for outcome in driver.run(race, driver.Method(rounds=1, round_seconds=1e-4)):
+        if outcome.label == OURS:
+            assert outcome.refused
+            assert "no such function" in outcome.note
+
+
 class FakeProcess:
     def __init__(self, label: str, samples: list[list[float]]) -> None:
         self.entry = Entry(label, label, W1)
@@ -127,17 +135,23 @@ def test_target_by_share_of_the_peak() -> None:
     target = Target(1.5, ("numpy",), share_of_peak={"avx2": 0.8})
     rate = 80.1e9 / W2A.flops_per_row
     assert scores(target, backpropc=rate, numpy=rate).verdict(target) == (
-        "≥ 1.5 × NumPy (1) or ≥ 80% of the peak (80%)",
+        "≥ 1.5 × NumPy (1) or ≥ 80% of the peak (80.1%)",
         True,
     )
     assert scores(target, backpropc=0.98 * rate, numpy=rate).verdict(target)[1] is False
+
+
+def test_target_by_share_alone() -> None:
+    target = Target(share_of_peak=0.5)
+    rate = 40e9 / W2A.flops_per_row
+    assert scores(target, backpropc=rate, numpy=1.0).verdict(target) == ("≥ 50% of the peak (40.0%)", False)
 
 
 def test_target_by_bandwidth_of_the_cache_that_holds_the_weights() -> None:
     target = Target(2.0, ("numpy",), share_of_bandwidth=0.8)
     calls = 90e9 / workloads.W4.parameter_bytes
     found = scores(target, workloads.W4, backpropc=calls, numpy=calls)
-    assert found.verdict(target) == ("≥ 2 × NumPy (1) or ≥ 80% of L2's bandwidth (90%)", True)
+    assert found.verdict(target) == ("≥ 2 × NumPy (1) or ≥ 80% of L2's bandwidth (90.0%)", True)
 
 
 @pytest.mark.parametrize(
