@@ -72,8 +72,8 @@ class Scores:
             found = ""
             if rival and self.ours:
                 met.append(self.ratio(rival) >= target.ratio)
-                found = f" ({self.ratio(rival):.3g})"
-            words.append(f"≥ {target.ratio:.4g} × {names}{found}")
+                found = f" ({times(self.ratio(rival))})"
+            words.append(f"≥ {times(target.ratio)} × {names}{found}")
         share, wanted = self.share_of_peak(), target.share_of_peak
         if isinstance(wanted, dict):
             wanted = wanted.get(self.isa)
@@ -112,6 +112,11 @@ def number(value: float) -> str:
     return f"{value:.{digits}f}{suffix}"
 
 
+def times(ratio: float) -> str:
+    """A ratio, never in powers of ten."""
+    return f"{ratio:.3g}" if ratio < 999.5 else f"{ratio:.0f}"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
@@ -130,7 +135,7 @@ def summary(section: Sequence[Scores]) -> list[str]:
     rows = []
     for scores in section:
         rival = scores.best_rival()
-        ratio = f"**{scores.ratio(rival):.3g}** × {title_of(rival)}" if rival and scores.ours else "–"
+        ratio = f"**{times(scores.ratio(rival))}** × {title_of(rival)}" if rival and scores.ours else "–"
         verdicts = [scores.verdict(target) for target in scores.race.targets]
         share = scores.share_of_peak()
         rows.append(

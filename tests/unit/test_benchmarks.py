@@ -162,6 +162,10 @@ def test_numbers_have_three_digits(value: float, written: str) -> None:
     assert report.number(value) == written
 
 
+def test_ratios_are_plain_numbers() -> None:
+    assert [report.times(ratio) for ratio in (0.1512, 2.0, 999.7, 1632.4)] == ["0.151", "2", "1000", "1632"]
+
+
 def test_markdown_shows_numbers_notes_and_missing_results() -> None:
     target = Target(1.5, ("numpy",))
     found = scores(target, backpropc=300.0, numpy=100.0)
