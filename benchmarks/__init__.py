@@ -1,0 +1,1 @@
+"""Ours and the peers side by side in one run: `./dev bench`, described in docs/benchmarks.md."""

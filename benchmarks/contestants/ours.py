@@ -1,0 +1,64 @@
+"""backpropc, by its public interface alone."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+import backpropc as bp
+
+from ..workloads import Data, Workload
+from .serving import CannotEnterError, Contestant, serve
+
+
+class Ours(Contestant):
+    """`Trainer.fit` without shuffling, and `Network.predict`."""
+
+    def __init__(self, workload: Workload, data: Data) -> None:
+        activations = {"activation": workload.activation, "output_activation": workload.output_activation}
+        self.net = bp.Network(list(workload.sizes), seed=0, dtype=workload.dtype, **activations)
+        for layer, (w, b) in zip(self.net.layers, data.parameters, strict=True):
+            layer.w[...], layer.b[...] = w, b
+        if workload.threads > 1 and not hasattr(bp, "set_num_threads"):
+            raise CannotEnterError("this backpropc has one thread")
+        self.predicts = workload.predict
+        self.x = data.x[0] if workload.predict and workload.rows == 1 else data.x
+        if not workload.predict:
+            self.t = data.classes if workload.loss == "softmax_cross_entropy" else data.t
+            self.trainer = self._trainer(workload)
+
+    def _trainer(self, workload: Workload) -> bp.Trainer:
+        options: dict[str, Any] = {"dropout": workload.dropout} if workload.dropout else {}
+        for option in options:
+            if option not in inspect.signature(bp.Trainer).parameters:
+                raise CannotEnterError(f"this backpropc has no {option}")
+        name = {"sgd": "SGD", "adam": "Adam"}[workload.optimizer]
+        if not hasattr(bp, name):
+            raise CannotEnterError(f"this backpropc has no {name}")
+        optimizer = getattr(bp, name)(workload.learning_rate)
+        return bp.Trainer(
+            self.net, workload.loss, optimizer, batch_size=workload.batch, shuffle=False, seed=0, **options
+        )
+
+    @property
+    def version(self) -> str:
+        return f"{version('backpropc')} ({bp.isa()})"
+
+    def run(self, passes: int) -> None:
+        if self.predicts:
+            for _ in range(passes):
+                self.output = self.net.predict(self.x)
+        else:
+            self.trainer.fit(self.x, self.t, epochs=passes)
+
+    def result(self) -> list[np.ndarray]:
+        if self.predicts:
+            return [self.output]
+        return [array for layer in self.net.layers for array in (layer.w, layer.b)]
+
+
+if __name__ == "__main__":
+    serve(Ours)
