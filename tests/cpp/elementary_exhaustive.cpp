@@ -80,7 +80,7 @@ struct Competitor {
 };
 
 // The first has every block: its results are compared with the reference, those of the others with them.
-std::vector<Competitor> competitors(std::uint64_t stride) {
+std::vector<Competitor> competitors([[maybe_unused]] std::uint64_t stride) {
   const std::vector<const elementary::Implementation*> isas = elementary::implementations();
   std::vector<Competitor> found;
   for (const elementary::Implementation* isa : isas) found.push_back({isa, 1});
