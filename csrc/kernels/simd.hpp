@@ -362,8 +362,9 @@ BPC_INLINE void transpose(const double* const* row, std::ptrdiff_t at, double* t
   _mm256_storeu_pd(to + 3 * to_stride, _mm256_permute2f128_pd(p1, p3, 0x31));
 }
 #else
+// A panel is a whole number of vectors wide, and packed in whole blocks: so NEON's may be no wider than a vector.
 template <class T>
-inline constexpr int transpose_size = 4;
+inline constexpr int transpose_size = lanes<T> > 1 ? lanes<T> : 4;
 
 template <class T>
 BPC_INLINE void transpose(const T* const* row, std::ptrdiff_t at, T* to, std::ptrdiff_t to_stride) {
