@@ -14,11 +14,6 @@ Array<T> like(const Array<T>& x) {
   return Array<T>(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
 }
 
-template <class T>
-Buffer<T> product_scratch() {
-  return Buffer<T>(product_scratch_size);
-}
-
 // z = b + x·w, a = σ(z)
 template <class T>
 py::tuple dense_forward(const Array<T>& x, const Array<T>& w, const Array<T>& b, const Choice& activation) {
@@ -29,10 +24,9 @@ py::tuple dense_forward(const Array<T>& x, const Array<T>& w, const Array<T>& b,
   T *const zp = z.mutable_data(), *const ap = a.mutable_data();
   {
     const Computing computing(n * fan_in * fan_out);
-    Buffer<T> scratch = product_scratch<T>();
-    const KernelTable<T>& k = kernels<T>();
-    k.product.forward(n, fan_in, fan_out, x.data(), w.data(), b.data(), zp, scratch.data());
-    k.activations[activation.index].forward(n, fan_out, zp, ap, activation.parameters);
+    const DenseShape s{n, fan_in, fan_out};
+    Scratch<T> scratch = scratch_for<T>(s);
+    backpropc::dense_forward(s, x.data(), w.data(), b.data(), activation, zp, ap, scratch);
   }
   return py::make_tuple(z, a);
 }
@@ -51,11 +45,11 @@ py::tuple dense_backward(const Array<T>& da, const Array<T>& x, const Array<T>& 
   T *const dw_p = dw.mutable_data(), *const db_p = db.mutable_data();
   {
     const Computing computing(2 * n * fan_in * fan_out);
-    Buffer<T> scratch = product_scratch<T>();
-    const KernelTable<T>& k = kernels<T>();
-    k.activations[activation.index].backward(n, fan_out, da.data(), z.data(), a.data(), delta_p, activation.parameters);
-    k.product.backward(n, fan_in, fan_out, delta_p, w.data(), dx_p, scratch.data());
-    k.product.gradient(n, fan_in, fan_out, x.data(), delta_p, dw_p, db_p, false, scratch.data());
+    const DenseShape s{n, fan_in, fan_out};
+    Scratch<T> scratch = scratch_for<T>(s);
+    activation_backward(n, fan_out, da.data(), z.data(), a.data(), delta_p, activation);
+    dense_input_gradient(s, delta_p, w.data(), dx_p, scratch);
+    dense_gradient(s, x.data(), delta_p, dw_p, db_p, false, scratch);
   }
   return py::make_tuple(delta, dx, dw, db);
 }

@@ -121,8 +121,7 @@ py::tuple trace(const Network<T>& network, const Array<T>& x, const py::array& t
     total = output_error(network, loss, s.n, s.t, static_cast<const T*>(nullptr), T(1) / static_cast<T>(s.n), ws);
     backward(network, s.x, s.n, 0, ws, [&](Size l, const T* a, T* delta) {
       const Layer& layer = network.layers()[l];
-      kernels<T>().product.gradient(s.n, layer.fan_in, layer.fan_out, a, delta, flat.data() + layer.w,
-                                    flat.data() + layer.b, false, ws.scratch());
+      dense_gradient(layer.shape(s.n), a, delta, flat.data() + layer.w, flat.data() + layer.b, false, ws.scratch());
     });
   }
   py::list layers;

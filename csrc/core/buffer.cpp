@@ -1,7 +1,6 @@
 #include "core/buffer.hpp"
 
 #include <cstdint>
-#include <cstring>
 #include <new>
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
@@ -24,13 +23,10 @@ std::size_t physical_memory() {
 
 }  // namespace
 
-void* allocate_zeroed(std::size_t count, std::size_t element_size) {
+void* allocate(std::size_t count, std::size_t element_size) {
   static const std::size_t limit = physical_memory();
   if (count > limit / element_size) throw std::bad_alloc();
-  const std::size_t bytes = count * element_size;
-  void* p = ::operator new(bytes, cache_line);
-  std::memset(p, 0, bytes);
-  return p;
+  return ::operator new(count * element_size, cache_line);
 }
 
 void release(void* p) noexcept { ::operator delete(p, cache_line); }

@@ -1,7 +1,8 @@
-// A block of memory on a cache-line boundary, zeroed, that is either had whole or not at all.
+// A block of memory on a cache-line boundary, zeroed unless that is not wanted, that is either had whole or not at all.
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <type_traits>
 
@@ -10,9 +11,11 @@ namespace backpropc {
 namespace detail {
 // Throws std::bad_alloc also for what the operating system would promise but could never deliver: with overcommitted
 // memory the promise is kept by killing the process.
-void* allocate_zeroed(std::size_t count, std::size_t element_size);
+void* allocate(std::size_t count, std::size_t element_size);
 void release(void* p) noexcept;
 }  // namespace detail
+
+struct Uninitialized {};
 
 template <class T>
 class Buffer {
@@ -20,8 +23,11 @@ class Buffer {
 
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t count)
-      : data_(static_cast<T*>(detail::allocate_zeroed(count, sizeof(T)))), size_(count) {}
+  Buffer(std::size_t count, Uninitialized)
+      : data_(static_cast<T*>(detail::allocate(count, sizeof(T)))), size_(count) {}
+  explicit Buffer(std::size_t count) : Buffer(count, Uninitialized()) {
+    if (count > 0) std::memset(data(), 0, count * sizeof(T));
+  }
 
   T* data() noexcept { return data_.get(); }
   const T* data() const noexcept { return data_.get(); }
@@ -31,7 +37,7 @@ class Buffer {
 
   // For scratch whose need varies: what it held is lost, and it never shrinks.
   void reserve(std::size_t count) {
-    if (count > size_) *this = Buffer(count);
+    if (count > size_) *this = Buffer(count, Uninitialized());
   }
 
  private:

@@ -80,7 +80,7 @@ void activation_derivative(std::size_t n, const T* z, const T* a, T* d, const Pa
 
 template <class T, class A>
 constexpr ActivationKernels<T> activation_kernels() {
-  ActivationKernels<T> k{activate<T, A>, activation_backward<T, A>, nullptr, A::needs_z};
+  ActivationKernels<T> k{activate<T, A>, activation_backward<T, A>, nullptr, A::needs_z, A::by_row};
   if constexpr (!A::by_row) k.derivative = activation_derivative<T, A>;
   return k;
 }

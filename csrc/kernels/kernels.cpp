@@ -30,7 +30,7 @@ constexpr auto online = online_table<T>(Losses{});
 
 template <class T>
 constexpr KernelTable<T> table = {
-    {forward_product<T>, backward_product<T>, gradient_product<T>},
+    {forward_product<T>, backward_product<T>, gradient_product<T>, bias_gradient<T>},
     scale<T>,
     add_scaled<T>,
     &activations<T>[0],

@@ -199,6 +199,7 @@ struct Product {
   std::size_t rows, columns, depth;
   Operand<T> a, b;
   T* c;
+  std::size_t c_stride;
   Start start;
   const T* bias;
 };
@@ -226,7 +227,7 @@ void panel_product(const Product<T>& p, const Block<T>& block, std::size_t j0, s
   g.depth = block.depth;
   g.b = pack_b ? block.panel : p.b.data + block.k0 * p.b.stride + j0;
   g.b_row = static_cast<std::ptrdiff_t>(pack_b ? width : p.b.stride);
-  g.c_row = static_cast<std::ptrdiff_t>(p.columns);
+  g.c_row = static_cast<std::ptrdiff_t>(p.c_stride);
   g.bias = block.k0 == 0 && p.start == Start::bias ? p.bias + j0 : nullptr;
   g.from_zero = block.k0 == 0 && p.start == Start::zero;
   g.last = columns % L;
@@ -244,7 +245,7 @@ void panel_product(const Product<T>& p, const Block<T>& block, std::size_t j0, s
       g.a_row = down ? 1 : static_cast<std::ptrdiff_t>(p.a.stride);
       g.a_col = down ? static_cast<std::ptrdiff_t>(p.a.stride) : 1;
     }
-    g.c = p.c + i * p.columns + j0;
+    g.c = p.c + i * p.c_stride + j0;
     tiles_of[block.rows.height(r) - 1][vectors - 1][g.last != 0](g);
   }
 }
@@ -255,7 +256,7 @@ void product(const Product<T>& p, T* scratch) {
   const std::size_t width = static_cast<std::size_t>(widest) * lanes<T>;
   const bool pack_b = p.b.transposed || p.rows >= pack_b_from_rows;
   const bool pack_rows = p.rows >= std::size_t(tile_rows) && p.columns >= pack_a_from_panels * width;
-  T* const packed_a = scratch + product_depth * max_panel_width;
+  T* const packed_a = scratch + (p.depth < product_depth ? p.depth : product_depth) * max_panel_width;
   for (std::size_t k0 = 0; k0 == 0 || k0 < p.depth;
        k0 += product_depth) {  // once for depth 0: an empty chain is its start
     const std::size_t depth = p.depth - k0 < product_depth ? p.depth - k0 : product_depth;
@@ -270,32 +271,37 @@ void product(const Product<T>& p, T* scratch) {
 }
 
 template <class T>
-void forward_product(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* x, const T* w, const T* b, T* z,
-                     T* scratch) {
-  product<T>({n, fan_out, fan_in, {x, fan_in, false}, {w, fan_out, false}, z, Start::bias, b}, scratch);
-}
-
-template <class T>
-void backward_product(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* delta, const T* w, T* dx,
-                      T* scratch) {
-  product<T>({n, fan_in, fan_out, {delta, fan_out, false}, {w, fan_out, true}, dx, Start::zero, nullptr}, scratch);
-}
-
-template <class T>
-void gradient_product(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* x, const T* delta, T* dw, T* db,
-                      bool add, T* scratch) {
-  product<T>({fan_in,
-              fan_out,
-              n,
-              {x, fan_in, true},
-              {delta, fan_out, false},
-              dw,
-              add ? Start::accumulate : Start::zero,
-              nullptr},
+void forward_product(const DenseShape& s, const Part& of_z, const T* x, const T* w, const T* b, T* z, T* scratch) {
+  product<T>({of_z.rows, of_z.columns, s.fan_in,
+              {x + of_z.row * s.fan_in, s.fan_in, false},
+              {w + of_z.column, s.fan_out, false},
+              z + of_z.row * s.fan_out + of_z.column, s.fan_out, Start::bias, b + of_z.column},
              scratch);
-  if (!add) map(fan_out, db, [](Vec<T>) { return Vec<T>{}; }, db);
-  for (std::size_t i = 0; i < n; ++i)
-    map(fan_out, db, [](Vec<T> s, Vec<T> d) { return s + d; }, db, delta + i * fan_out);
+}
+
+template <class T>
+void backward_product(const DenseShape& s, const Part& of_dx, const T* delta, const T* w, T* dx, T* scratch) {
+  product<T>({of_dx.rows, of_dx.columns, s.fan_out,
+              {delta + of_dx.row * s.fan_out, s.fan_out, false},
+              {w + of_dx.column * s.fan_out, s.fan_out, true},
+              dx + of_dx.row * s.fan_in + of_dx.column, s.fan_in, Start::zero, nullptr},
+             scratch);
+}
+
+template <class T>
+void gradient_product(const DenseShape& s, const Part& of_dw, const T* x, const T* delta, T* dw, bool add, T* scratch) {
+  product<T>({of_dw.rows, of_dw.columns, s.n,
+              {x + of_dw.row, s.fan_in, true},
+              {delta + of_dw.column, s.fan_out, false},
+              dw + of_dw.row * s.fan_out + of_dw.column, s.fan_out, add ? Start::accumulate : Start::zero, nullptr},
+             scratch);
+}
+
+template <class T>
+void bias_gradient(const DenseShape& s, const T* delta, T* db, bool add) {
+  if (!add) map(s.fan_out, db, [](Vec<T>) { return Vec<T>{}; }, db);
+  for (std::size_t i = 0; i < s.n; ++i)
+    map(s.fan_out, db, [](Vec<T> sum, Vec<T> d) { return sum + d; }, db, delta + i * s.fan_out);
 }
 
 }  // namespace backpropc::BPC_ISA

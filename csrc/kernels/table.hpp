@@ -11,23 +11,37 @@
 
 namespace backpropc {
 
-// A product is taken in blocks of this many k and rows, whose packed copies the scratch holds: a panel of B and a block of A.
+// A product is taken in blocks of at most this many k and rows, whose packed copies the scratch holds: a panel of B, of at
+// most so many columns, and a block of A.
 inline constexpr std::size_t product_depth = 512;
 inline constexpr std::size_t product_rows = 240;
 inline constexpr std::size_t max_panel_width = 128;
-inline constexpr std::size_t product_scratch_size = product_depth * (max_panel_width + 2 * product_rows);
+
+// How much scratch a product of so many rows and k needs, whatever its columns.
+constexpr std::size_t product_scratch(std::size_t rows, std::size_t depth) {
+  const std::size_t block = 2 * (rows < product_rows ? rows : product_rows) + 16;
+  return (depth < product_depth ? depth : product_depth) * (max_panel_width + block);
+}
+
+struct DenseShape {
+  std::size_t n, fan_in, fan_out;
+};
+
+// The part of a product's result that a call computes.
+struct Part {
+  std::size_t row, rows, column, columns;
+};
 
 template <class T>
 struct ProductKernels {
   // z (n, fan_out) = b + x·w
-  void (*forward)(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* x, const T* w, const T* b, T* z,
-                  T* scratch);
+  void (*forward)(const DenseShape& s, const Part& of_z, const T* x, const T* w, const T* b, T* z, T* scratch);
   // dx (n, fan_in) = δ·wᵀ (BP2)
-  void (*backward)(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* delta, const T* w, T* dx,
-                   T* scratch);
-  // dw (fan_in, fan_out) = xᵀ·δ (BP4), db (fan_out) = Σ δ (BP3); or added to what is there
-  void (*gradient)(std::size_t n, std::size_t fan_in, std::size_t fan_out, const T* x, const T* delta, T* dw, T* db,
-                   bool add, T* scratch);
+  void (*backward)(const DenseShape& s, const Part& of_dx, const T* delta, const T* w, T* dx, T* scratch);
+  // dw (fan_in, fan_out) = xᵀ·δ (BP4), or added to what is there
+  void (*gradient)(const DenseShape& s, const Part& of_dw, const T* x, const T* delta, T* dw, bool add, T* scratch);
+  // db (fan_out) = Σ δ (BP3), or added to what is there
+  void (*bias_gradient)(const DenseShape& s, const T* delta, T* db, bool add);
 };
 
 template <class T>
@@ -39,7 +53,7 @@ struct ActivationKernels {
                    const ParameterValues& p);
   // σ'(z), null for a row function
   void (*derivative)(std::size_t n, const T* z, const T* a, T* d, const ParameterValues& p);
-  bool needs_z;
+  bool needs_z, by_row;
 };
 
 template <class T>

@@ -9,15 +9,9 @@
 
 #include "core/buffer.hpp"
 #include "core/definition.hpp"
-#include "kernels/table.hpp"
+#include "network/dense.hpp"
 
 namespace backpropc {
-
-// A definition chosen out of its list, with the values of its parameters.
-struct Choice {
-  int index = 0;
-  ParameterValues parameters{};
-};
 
 struct Layer {
   std::size_t fan_in = 0, fan_out = 0;
@@ -26,6 +20,7 @@ struct Layer {
   std::size_t w = 0, b = 0;  // where they start in the flat parameters
 
   std::size_t end() const { return b + fan_out; }
+  DenseShape shape(std::size_t n) const { return {n, fan_in, fan_out}; }
 };
 
 template <class T>

@@ -58,22 +58,48 @@ double weighted_sum(std::size_t n, const T* loss, const T* weight) {
   return total;
 }
 
-// E of n samples from a forward pass in the workspace.
+// E of each of n samples from a forward pass in the workspace, and ∇ₐE into `gradient` (δ, where E has a stable form), unless
+// that is null.
 template <class T>
-double loss_of(const Network<T>& network, const Choice& loss, std::size_t n, TargetRows<T> t, Workspace<T>& ws) {
+void loss_pass(const Network<T>& network, const Choice& loss, std::size_t n, TargetRows<T> t, const T* weight, T scale,
+               T* gradient, Workspace<T>& ws) {
   const std::size_t last = network.layers().size() - 1, m = network.fan_out();
-  const LossPass<T> pass{n,       m,    ws.z(last),       ws.a(last), as_rows(t, n, m, ws.one_hot()),
-                         nullptr, T(1), ws.sample_loss(), nullptr,    &loss.parameters};
   const LossKernels<T>& k = kernels<T>().losses[loss.index];
-  (has_stable_form(network, loss) ? k.of_z : k.of_a)(pass);
-  return weighted_sum<T>(n, ws.sample_loss(), nullptr);
+  const auto pass = has_stable_form(network, loss) ? k.of_z : k.of_a;
+  const auto from = [](auto* p, std::size_t at) { return p == nullptr ? nullptr : p + at; };
+  const T* const targets = as_rows(t, n, m, ws.one_hot());
+  for_each_block_of_rows(n, 16 * m, [&](std::size_t row, std::size_t rows) {
+    const std::size_t at = row * m;
+    pass({rows, m, from(ws.z(last), at), ws.a(last) + at, targets + at, from(weight, row), scale,
+          ws.sample_loss() + row, from(gradient, at), &loss.parameters});
+  });
+}
+
+template <class T>
+std::size_t longest(const Network<T>& network, std::size_t rows) {
+  return std::max({rows, network.fan_in(), network.widest()});
+}
+
+// n rows through all layers; `hidden` holds two rows-by-widest arrays of so many elements, and scratch.
+template <class T>
+void predict_block(const Network<T>& network, const T* x, std::size_t n, T* out, T* hidden, std::size_t size) {
+  const KernelTable<T>& k = kernels<T>();
+  const std::size_t n_layers = network.layers().size();
+  for (std::size_t l = 0; l < n_layers; ++l) {
+    const Layer& layer = network.layers()[l];
+    T* const to = l + 1 == n_layers ? out : hidden + l % 2 * size;
+    k.product.forward(layer.shape(n), {0, n, 0, layer.fan_out}, x, network.w(layer), network.b(layer), to,
+                      hidden + 2 * size);
+    k.activations[layer.activation.index].forward(n, layer.fan_out, to, to, layer.activation.parameters);
+    x = to;
+  }
 }
 
 }  // namespace
 
 template <class T>
 Workspace<T>::Workspace(const Network<T>& network, const Choice& loss, std::size_t rows, Keep keep)
-    : rows_(rows), one_hot_(rows * network.fan_out()), sample_loss_(rows), scratch_(product_scratch_size) {
+    : rows_(rows), one_hot_(rows * network.fan_out()), sample_loss_(rows), scratch_(longest(network, rows), longest(network, rows)) {
   const std::size_t last = network.layers().size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
     const Layer& layer = network.layers()[l];
@@ -90,59 +116,43 @@ void forward(const Network<T>& network, const T* x, std::size_t n, Workspace<T>&
   for (std::size_t l = 0; l < network.layers().size(); ++l) {
     const Layer& layer = network.layers()[l];
     T* const z = ws.z(l) != nullptr ? ws.z(l) : ws.a(l);
-    kernels<T>().product.forward(n, layer.fan_in, layer.fan_out, l == 0 ? x : ws.a(l - 1), network.w(layer),
-                                 network.b(layer), z, ws.scratch());
-    activation_of<T>(layer).forward(n, layer.fan_out, z, ws.a(l), layer.activation.parameters);
+    dense_forward(layer.shape(n), l == 0 ? x : ws.a(l - 1), network.w(layer), network.b(layer), layer.activation, z,
+                  ws.a(l), ws.scratch());
   }
 }
 
 template <class T>
 double output_error(const Network<T>& network, const Choice& loss, std::size_t n, TargetRows<T> t, const T* weight,
                     T scale, Workspace<T>& ws) {
-  const std::size_t last = network.layers().size() - 1, m = network.fan_out();
-  const Layer& layer = network.layers()[last];
-  const LossPass<T> pass{n,      m,     ws.z(last),       ws.a(last),     as_rows(t, n, m, ws.one_hot()),
-                         weight, scale, ws.sample_loss(), ws.delta(last), &loss.parameters};
-  const LossKernels<T>& k = kernels<T>().losses[loss.index];
-  if (has_stable_form(network, loss)) {
-    k.of_z(pass);
-  } else {
-    k.of_a(pass);
-    activation_of<T>(layer).backward(n, m, ws.delta(last), ws.z(last), ws.a(last), ws.delta(last),
-                                     layer.activation.parameters);
-  }
+  const std::size_t last = network.layers().size() - 1;
+  loss_pass(network, loss, n, t, weight, scale, ws.delta(last), ws);
+  if (!has_stable_form(network, loss))
+    activation_backward(n, network.fan_out(), ws.delta(last), ws.z(last), ws.a(last), ws.delta(last),
+                        network.layers()[last].activation);
   return weighted_sum(n, ws.sample_loss(), weight);
 }
 
 template <class T>
 void error_below(const Network<T>& network, std::size_t l, std::size_t n, Workspace<T>& ws) {
   const Layer& layer = network.layers()[l];
-  const Layer& below = network.layers()[l - 1];
-  kernels<T>().product.backward(n, layer.fan_in, layer.fan_out, ws.delta(l), network.w(layer), ws.delta(l - 1),
-                                ws.scratch());
-  activation_of<T>(below).backward(n, below.fan_out, ws.delta(l - 1), ws.z(l - 1), ws.a(l - 1), ws.delta(l - 1),
-                                   below.activation.parameters);
+  dense_error_below(layer.shape(n), ws.delta(l), network.w(layer), network.layers()[l - 1].activation, ws.z(l - 1),
+                    ws.a(l - 1), ws.delta(l - 1), ws.scratch());
 }
 
+// Blocks of rows go through all layers one after the other, each in memory of the task's own.
 template <class T>
 void predict(const Network<T>& network, const T* x, std::size_t n, T* out, const Stop& stop) {
-  const std::size_t n_layers = network.layers().size();
-  const std::size_t rows = std::min(n, block_rows(network.widest()));
-  const std::size_t between = rows * network.widest();
-  T* const scratch = thread_scratch<T>(product_scratch_size + 2 * between);
-  T* const hidden[2] = {scratch + product_scratch_size, scratch + product_scratch_size + between};
-  for (std::size_t begin = 0; begin < n && !stop(); begin += rows) {
-    const std::size_t block = std::min(rows, n - begin);
-    const T* from = x + begin * network.fan_in();
-    for (std::size_t l = 0; l < n_layers; ++l) {
-      const Layer& layer = network.layers()[l];
-      T* const to = l + 1 == n_layers ? out + begin * network.fan_out() : hidden[l % 2];
-      kernels<T>().product.forward(block, layer.fan_in, layer.fan_out, from, network.w(layer), network.b(layer), to,
-                                   scratch);
-      activation_of<T>(layer).forward(block, layer.fan_out, to, to, layer.activation.parameters);
-      from = to;
-    }
-  }
+  const std::size_t tasks = std::min(tasks_for(n * network.n_parameters(), num_threads()), std::max<std::size_t>(n, 1));
+  const std::size_t rows = std::min((n + tasks - 1) / tasks, block_rows(network.widest()));
+  const std::size_t between = rows * network.widest(), panels = product_scratch(rows, longest(network, 1));
+  T* const scratch = thread_scratch<T>(tasks * (panels + 2 * between));
+  for (std::size_t begin = 0; begin < n && !stop(); begin += tasks * rows)
+    parallel_for(tasks, [&](std::size_t task) noexcept {
+      const std::size_t from = begin + task * rows;
+      if (from < n)
+        predict_block(network, x + from * network.fan_in(), std::min(rows, n - from), out + from * network.fan_out(),
+                      scratch + task * (panels + 2 * between), between);
+    });
 }
 
 template <class T>
@@ -152,7 +162,9 @@ double mean_loss(const Network<T>& network, const Choice& loss, const T* x, std:
   for (std::size_t begin = 0; begin < n && !stop(); begin += ws.rows()) {
     const std::size_t block = std::min(ws.rows(), n - begin);
     forward(network, x + begin * network.fan_in(), block, ws);
-    total += loss_of(network, loss, block, from_row(t, begin, network.fan_out()), ws);
+    loss_pass(network, loss, block, from_row(t, begin, network.fan_out()), static_cast<const T*>(nullptr), T(1),
+              static_cast<T*>(nullptr), ws);
+    total += weighted_sum<T>(block, ws.sample_loss(), nullptr);
   }
   return total / static_cast<double>(n);
 }
@@ -176,8 +188,7 @@ double gradient(const Network<T>& network, const Choice& loss, const T* x, std::
                           scale, ws);
     backward(network, rows, block, 0, ws, [&](std::size_t l, const T* a, T* delta) {
       const Layer& layer = network.layers()[l];
-      kernels<T>().product.gradient(block, layer.fan_in, layer.fan_out, a, delta, into + layer.w, into + layer.b,
-                                    begin > 0, ws.scratch());
+      dense_gradient(layer.shape(block), a, delta, into + layer.w, into + layer.b, begin > 0, ws.scratch());
     });
   }
   return total / static_cast<double>(n);

@@ -30,12 +30,13 @@ class Workspace {
   T* delta(std::size_t layer) { return delta_[layer].data(); }
   T* one_hot() { return one_hot_.data(); }
   T* sample_loss() { return sample_loss_.data(); }
-  T* scratch() { return scratch_.data(); }
+  Scratch<T>& scratch() { return scratch_; }
 
  private:
   std::size_t rows_;
   std::vector<Buffer<T>> z_, a_, delta_;
-  Buffer<T> one_hot_, sample_loss_, scratch_;
+  Buffer<T> one_hot_, sample_loss_;
+  Scratch<T> scratch_;
 };
 
 // z¹ … aᴸ of n rows of x.

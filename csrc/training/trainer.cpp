@@ -11,26 +11,6 @@ namespace backpropc {
 
 namespace {
 
-// Asks stop() once in a while, so that a step of a small network does not pay for the question.
-class Watch {
- public:
-  Watch(const Stop& stop, std::size_t work_per_step)
-      : stop_(stop), steps_(1 + between_questions / (1 + work_per_step)) {}
-
-  bool stopped() {
-    if (--left_ > 0) return false;
-    left_ = steps_;
-    return stop_();
-  }
-
-  static constexpr std::size_t between_questions = 200'000;  // multiply-adds: 10 ms at the very slowest
-
- private:
-  const Stop& stop_;
-  const std::size_t steps_;
-  std::size_t left_ = 1;
-};
-
 std::string at_step(std::uint64_t epoch, std::uint64_t step, double loss) {
   return "the loss is " +
          std::string(std::isnan(loss) ? "nan"
@@ -43,6 +23,28 @@ std::string at_step(std::uint64_t epoch, std::uint64_t step, double loss) {
 }
 
 }  // namespace
+
+// Asks stop() once in a while, so that a step of a small network does not pay for the question.
+template <class T>
+class Trainer<T>::Watch {
+ public:
+  Watch(const Stop& stop, std::size_t work_per_step) : stop_(stop), between_(1 + work / (1 + work_per_step)) {}
+
+  // How many steps may be taken before stop() is due; 0 where it is.
+  std::size_t steps_left() const { return left_; }
+  void took(std::size_t steps) { left_ -= steps; }
+  bool stopped() {
+    if (left_ > 0) return false;
+    left_ = between_;
+    return stop_();
+  }
+
+ private:
+  static constexpr std::size_t work = 200'000;  // multiply-adds: 10 ms at the very slowest
+  const Stop& stop_;
+  const std::size_t between_;
+  std::size_t left_ = 0;
+};
 
 template <class T>
 Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, const TrainerSettings& settings)
@@ -59,20 +61,33 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, s
                      const Stop& stop) {
   const typename Network<T>::Changing changing(*network_);
   make_room(std::min(settings_.batch_size, training.n));
-  std::unique_ptr<Workspace<T>> validation_workspace;
-  if (validation != nullptr)
-    validation_workspace =
-        std::make_unique<Workspace<T>>(evaluation_workspace(*network_, settings_.loss, validation->n));
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) position_ = 0;
-  online_.reset();
   if (settings_.batch_size == 1 && plain_sgd()) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
+  if (online_ != nullptr) online_->load();
+  // However it ends, the network has what was learned.
+  struct Saved {
+    std::unique_ptr<OnlineNetwork<T>>& online;
+    ~Saved() {
+      if (online != nullptr) online->save();
+      online.reset();
+    }
+  } const saved{online_};
+  train(training, validation, until_epoch, stop);
+}
+
+template <class T>
+void Trainer<T>::train(const Samples<T>& training, const Samples<T>* validation, std::uint64_t until_epoch,
+                       const Stop& stop) {
+  std::unique_ptr<Workspace<T>> workspace;
+  if (validation != nullptr)
+    workspace = std::make_unique<Workspace<T>>(evaluation_workspace(*network_, settings_.loss, validation->n));
+  Watch watch(stop, 3 * std::min(settings_.batch_size, samples_) * network_->n_parameters());
   while (epoch_ < until_epoch) {
     if (position_ == 0) begin_epoch(training.n);
-    if (!(online_ ? run_online_steps(training, stop) : run_steps(training, stop)) ||
-        !end_epoch(validation, validation_workspace.get(), stop))
-      return;
+    if (!(online_ ? run_online_steps(training, watch) : run_steps(training, watch))) return;
+    if (!end_epoch(validation, workspace.get(), stop)) return;
   }
 }
 
@@ -86,34 +101,32 @@ void Trainer<T>::begin_epoch(std::size_t n) {
 
 // To the end of the epoch, or until stop(), which makes it false.
 template <class T>
-bool Trainer<T>::run_steps(const Samples<T>& training, const Stop& stop) {
-  const std::size_t rows = std::min(settings_.batch_size, samples_);
-  Watch watch(stop, 3 * rows * network_->n_parameters());
+bool Trainer<T>::run_steps(const Samples<T>& training, Watch& watch) {
   while (position_ < samples_) {
     if (watch.stopped()) return false;
     const Samples<T> batch = next_batch(training);
     const double loss = update(batch);
     epoch_loss_ += loss * static_cast<double>(batch.n);
     position_ += batch.n;
+    watch.took(1);
   }
   return true;
 }
 
-// The same with a step for every sample, in stretches between which stop() is asked and the network is brought up to date.
+// The same with a step for every sample. The network is brought up to date before stop() is asked: there others may look.
 template <class T>
-bool Trainer<T>::run_online_steps(const Samples<T>& training, const Stop& stop) {
-  const std::size_t stretch = 1 + Watch::between_questions / network_->n_parameters();
-  online_->load();
+bool Trainer<T>::run_online_steps(const Samples<T>& training, Watch& watch) {
   while (position_ < samples_) {
-    if (stop()) return false;
-    const std::size_t n = std::min(stretch, samples_ - position_);
+    if (watch.steps_left() == 0) online_->save();
+    if (watch.stopped()) return false;
+    const std::size_t n = std::min(watch.steps_left(), samples_ - position_);
     const Samples<T> rest = settings_.shuffle ? training : from(training, position_);
     const auto [steps, last_loss] = online_->run(n, rest.x, rest.t, settings_.shuffle ? &order_[position_] : nullptr,
                                                  static_cast<T>(settings_.optimizer.parameters[0]), epoch_loss_);
-    online_->save();
     position_ += steps;
-    step_count_ += steps;
-    if (steps < n) throw NonFinite(at_step(epoch_ + 1, step_count_ + 1, last_loss));
+    count_steps(steps);
+    if (steps < n) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, last_loss));
+    watch.took(n);
   }
   return true;
 }
@@ -123,6 +136,7 @@ template <class T>
 bool Trainer<T>::end_epoch(const Samples<T>* validation, Workspace<T>* workspace, const Stop& stop) {
   double validation_loss = std::nan("");
   if (validation != nullptr) {
+    if (online_ != nullptr) online_->save();
     bool stopped = false;
     const Stop watch = [&] { return stopped = stop(); };
     validation_loss =
@@ -163,14 +177,16 @@ Samples<T> Trainer<T>::next_batch(const Samples<T>& training) {
     batch.n = n;
     return batch;
   }
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t from = order_[position_ + i];
-    std::memcpy(&batch_x_[i * k], training.x + from * k, k * sizeof(T));
-    if (training.t.rows)
-      std::memcpy(&batch_t_[i * m], training.t.rows + from * m, m * sizeof(T));
-    else
-      batch_classes_[i] = training.t.classes[from];
-  }
+  for_each_block_of_rows(n, k + m, [&](std::size_t row, std::size_t rows) {
+    for (std::size_t i = row; i < row + rows; ++i) {
+      const std::size_t from = order_[position_ + i];
+      std::memcpy(&batch_x_[i * k], training.x + from * k, k * sizeof(T));
+      if (training.t.rows)
+        std::memcpy(&batch_t_[i * m], training.t.rows + from * m, m * sizeof(T));
+      else
+        batch_classes_[i] = training.t.classes[from];
+    }
+  });
   return {n,
           batch_x_.data(),
           {training.t.rows ? batch_t_.data() : nullptr, training.t.classes ? batch_classes_.data() : nullptr}};
@@ -195,12 +211,12 @@ double Trainer<T>::update(const Samples<T>& batch) {
   const double total = output_error(*network_, settings_.loss, batch.n, batch.t, static_cast<const T*>(nullptr),
                                     T(1) / static_cast<T>(batch.n), *workspace_);
   const double loss = total / static_cast<double>(batch.n);
-  if (!std::isfinite(loss)) throw NonFinite(at_step(epoch_ + 1, step_count_ + 1, loss));
-  ++step_count_;
+  if (!std::isfinite(loss)) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, loss));
+  count_steps(1);
   if (plain_sgd())
     update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
-    update_by_gradient(batch, {step_count_, loss, former_loss_});
+    update_by_gradient(batch, {step_count(), loss, former_loss_});
   former_loss_ = loss;
   return loss;
 }
@@ -212,10 +228,9 @@ void Trainer<T>::update_directly(const Samples<T>& batch, T rate) {
            [&](std::size_t l, const T* a, T* delta) {
              const Layer& layer = network_->layers()[l];
              if (!layer.trainable) return;
-             const KernelTable<T>& k = kernels<T>();
-             k.scale(batch.n * layer.fan_out, -rate, delta);
-             k.product.gradient(batch.n, layer.fan_in, layer.fan_out, a, delta, network_->w(layer), network_->b(layer),
-                                true, workspace_->scratch());
+             kernels<T>().scale(batch.n * layer.fan_out, -rate, delta);
+             dense_gradient(layer.shape(batch.n), a, delta, network_->w(layer), network_->b(layer), true,
+                            workspace_->scratch());
            });
 }
 
@@ -226,17 +241,21 @@ void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now
            [&](std::size_t l, const T* a, T* delta) {
              const Layer& layer = network_->layers()[l];
              if (!layer.trainable) return;
-             T* const g = gradient_.data();
-             kernels<T>().product.gradient(batch.n, layer.fan_in, layer.fan_out, a, delta, g + layer.w, g + layer.b,
-                                           false, workspace_->scratch());
-             optimizer.step({layer.end() - layer.w, network_->w(layer), g + layer.w, state_.data() + layer.w,
-                             network_->n_parameters(), now, &settings_.optimizer.parameters});
+             const auto step = [&](std::size_t begin, std::size_t n) {
+               optimizer.step({n, network_->parameters() + begin, gradient_.data() + begin, state_.data() + begin,
+                               network_->n_parameters(), now, &settings_.optimizer.parameters});
+             };
+             dense_gradient_by_rows(
+                 layer.shape(batch.n), a, delta, gradient_.data() + layer.w, gradient_.data() + layer.b,
+                 workspace_->scratch(),
+                 [&](std::size_t row, std::size_t rows) { step(layer.w + row * layer.fan_out, rows * layer.fan_out); });
+             step(layer.b, layer.fan_out);
            });
 }
 
 template <class T>
 void Trainer<T>::make_room(std::size_t batch) {
-  if (workspace_ == nullptr || workspace_->rows() < batch)
+  if (workspace_ == nullptr || workspace_->rows() < batch || workspace_->scratch().outdated())
     workspace_ = std::make_unique<Workspace<T>>(*network_, settings_.loss, batch);
   if (!settings_.shuffle) return;
   batch_x_.reserve(batch * network_->fan_in());

@@ -42,7 +42,7 @@ class Trainer {
   const std::shared_ptr<Network<T>>& network() const { return network_; }
   // These may be asked by other threads while one trains.
   std::uint64_t epoch() const { return epoch_; }
-  std::uint64_t step_count() const { return step_count_; }
+  std::uint64_t step_count() const { return step_count_.load(std::memory_order_relaxed); }
   EpochLosses losses() const {
     const std::lock_guard<std::mutex> lock(losses_mutex_);
     return losses_;
@@ -60,12 +60,15 @@ class Trainer {
 
  private:
   void begin_epoch(std::size_t n);
-  bool run_steps(const Samples<T>& training, const Stop& stop);
-  bool run_online_steps(const Samples<T>& training, const Stop& stop);
+  class Watch;
+  bool run_steps(const Samples<T>& training, Watch& watch);
+  bool run_online_steps(const Samples<T>& training, Watch& watch);
+  void train(const Samples<T>& training, const Samples<T>* validation, std::uint64_t until_epoch, const Stop& stop);
   bool end_epoch(const Samples<T>* validation, Workspace<T>* workspace, const Stop& stop);
   Samples<T> from(const Samples<T>& samples, std::size_t position) const;
   Samples<T> next_batch(const Samples<T>& training);
   bool plain_sgd() const;
+  void count_steps(std::size_t n) { step_count_.store(step_count() + n, std::memory_order_relaxed); }
   double update(const Samples<T>& batch);
   void update_directly(const Samples<T>& batch, T rate);
   void update_by_gradient(const Samples<T>& batch, const Progress& now);

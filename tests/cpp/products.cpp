@@ -2,6 +2,7 @@
 // ascending k, to the bit. That chain is also held to |C − Ĉ| <= γ_K |A||B|, and to the exact result for integers.
 //
 //   products [number of random shapes]
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -195,20 +196,32 @@ bool complain(const std::string& what, Kernel kernel, const Shape& s, const char
   return false;
 }
 
+// A result in one part, or cut in two each way at a third.
+std::vector<backpropc::Part> parts_of(std::size_t rows, std::size_t columns) {
+  if ((rows + columns) % 2 == 0) return {{0, rows, 0, columns}};
+  const std::size_t r = rows / 3, c = columns / 3;
+  return {{0, r, 0, c}, {r, rows - r, 0, c}, {0, r, c, columns - c}, {r, rows - r, c, columns - c}};
+}
+
 // Runs the kernel; nothing but its outputs may change, and its scratch may hold anything.
 template <class T>
 std::vector<T> computed(const ProductKernels<T>& kernels, Kernel kernel, const Shape& s, const Operands<T>& o,
                         bool& clean) {
-  static Walled<T> scratch(backpropc::product_scratch_size);
   const bool forward = kernel == Kernel::forward, backward = kernel == Kernel::backward;
+  const backpropc::DenseShape shape{s.n, s.fan_in, s.fan_out};
+  const std::size_t longest = std::max({s.n, s.fan_in, s.fan_out});
   Walled<T> dw = o.dw, db = o.db, c(forward ? s.n * s.fan_out : backward ? s.n * s.fan_in : 0);
-  if (forward)
-    kernels.forward(s.n, s.fan_in, s.fan_out, o.x.data(), o.w.data(), o.b.data(), c.data(), scratch.data());
-  else if (backward)
-    kernels.backward(s.n, s.fan_in, s.fan_out, o.delta.data(), o.w.data(), c.data(), scratch.data());
-  else
-    kernels.gradient(s.n, s.fan_in, s.fan_out, o.x.data(), o.delta.data(), dw.data(), db.data(),
-                     kernel == Kernel::gradient_added, scratch.data());
+  Walled<T> scratch(backpropc::product_scratch(longest, longest));
+  for (const backpropc::Part& part : parts_of(forward || backward ? s.n : s.fan_in, backward ? s.fan_in : s.fan_out))
+    if (forward)
+      kernels.forward(shape, part, o.x.data(), o.w.data(), o.b.data(), c.data(), scratch.data());
+    else if (backward)
+      kernels.backward(shape, part, o.delta.data(), o.w.data(), c.data(), scratch.data());
+    else
+      kernels.gradient(shape, part, o.x.data(), o.delta.data(), dw.data(), kernel == Kernel::gradient_added,
+                       scratch.data());
+  if (!forward && !backward)
+    kernels.bias_gradient(shape, o.delta.data(), db.data(), kernel == Kernel::gradient_added);
   clean = c.walls_stand() && dw.walls_stand() && db.walls_stand() && scratch.walls_stand();
   std::vector<T> out(c.data(), c.data() + c.size());
   if (forward || backward) return out;
