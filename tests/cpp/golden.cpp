@@ -2,14 +2,14 @@
 // there: for every instruction set of this machine and several numbers of threads, called in the usual floating-point mode
 // and in a hostile one. tests/unit/test_golden.py demands the same of the Python package.
 //
-//   golden FILE           checks
-//   golden FILE --print   prints FILE with the digests of this build
+//   golden FILE [name ...]   checks all runs, or those of these names
+//   golden FILE --print      prints FILE with the digests of this build
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -20,6 +20,7 @@
 #include "kernels/table.hpp"
 #include "math/initializers.hpp"
 #include "math/registry.hpp"
+#include "parallel/pool.hpp"
 #include "sha256.hpp"
 #include "threads.hpp"
 #include "training/trainer.hpp"
@@ -186,7 +187,7 @@ bool is_right(const Run& run) {
     for (const std::size_t n : threads::counts)
       for (const bool hostile : {false, true}) {
         backpropc::set_instruction_set(isa->name);
-        threads::use(n);
+        backpropc::set_num_threads(n);
         ++checked;
         const std::string got = trained_digest(run, hostile);
         if (got == run.digest) continue;
@@ -206,8 +207,9 @@ std::string with_digest(std::string line, const Run& run) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 2) return std::cerr << "golden FILE [--print]\n", 2;
-  const bool print = count > 2 && std::strcmp(arguments[2], "--print") == 0;
+  if (count < 2) return std::cerr << "golden FILE [name ... | --print]\n", 2;
+  const std::set<std::string> wanted(arguments + 2, arguments + count);
+  const bool print = wanted.count("--print") > 0;
   std::ifstream file(arguments[1]);
   bool right = file.is_open();
   for (std::string line; std::getline(file, line);) {
@@ -216,7 +218,7 @@ int main(int count, char** arguments) {
     const bool is_run = line[0] != '#' && words >> run;
     if (print)
       std::cout << (is_run ? with_digest(line, run) : line) << '\n';
-    else if (is_run)
+    else if (is_run && (wanted.empty() || wanted.count(run.name) > 0))
       right = is_right(run) && right;
   }
   return right ? 0 : 1;

@@ -15,6 +15,7 @@
 
 #include "core/philox.hpp"
 #include "kernels/table.hpp"
+#include "parallel/pool.hpp"
 #include "threads.hpp"
 
 namespace {
@@ -251,7 +252,7 @@ bool all_follow_the_chain(const Shape& s, const Operands<T>& o) {
     const std::vector<T> want = specified(kernel, s, o);
     for (const InstructionSet* isa : backpropc::available_instruction_sets())
       for (const std::size_t n : threads::counts) {
-        threads::use(n);
+        backpropc::set_num_threads(n);
         right = follows_the_chain(*isa, kernel, s, o, want) && right;
       }
   }

@@ -21,7 +21,7 @@ import numpy as np
 import backpropc as bp
 
 FILE = Path(__file__).with_name("runs.txt")
-THREADS = (1, 2, 3, 7) if hasattr(bp, "set_num_threads") else (1,)
+THREADS = (1, 2, 3, 7)
 STREAM = 1000  # of the data: none of the core's own
 
 
@@ -114,8 +114,7 @@ def trained_digest(run: Run, hostile: bool = False) -> str:
 def main() -> None:
     for run in runs():
         for threads in THREADS:
-            if len(THREADS) > 1:
-                bp.set_num_threads(threads)
+            bp.set_num_threads(threads)
             for mode in ("usual", "hostile") if mode_is_known() else ("usual",):
                 print(run.name, run.dtype, threads, mode, trained_digest(run, mode == "hostile"))
 
