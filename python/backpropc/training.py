@@ -119,7 +119,7 @@ class Trainer:
         self._loss = LOSS.resolve(loss, "loss")
         self._optimizer = OPTIMIZER.resolve(optimizer, "optimizer")
         for name, value in self._optimizer.parameters.items():
-            if abs(value) > LARGEST[network.dtype]:
+            if isinstance(value, float) and abs(value) > LARGEST[network.dtype]:
                 raise ValueError(
                     f"optimizer: {name} is {value}; it must be finite in {network.dtype}, the network's dtype"
                 )

@@ -20,7 +20,8 @@ def some(name: str) -> Definition:
     """One of them, with values that are allowed and, where it can be, not the defaults."""
     values: dict[str, Any] = {}
     for p in CLASSES[name].entry["parameters"]:
-        values[p["name"]] = True if p["is_flag"] else min(max(p["low"], 0.25), p["high"])
+        number = min(max(p["low"], 0.25), p["high"])
+        values[p["name"]] = True if p["is_flag"] else p["choices"][-1] if p["choices"] else number
     return CLASSES[name](**values)
 
 
