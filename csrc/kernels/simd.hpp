@@ -322,12 +322,23 @@ BPC_INLINE double fold(double v) { return v; }
 
 // --- transposes -----------------------------------------------------------------------------------------------------------
 
-// A square block in registers: to[c·to_stride + r] = row[r][c] for r, c < transpose_size.
+// A square block of transpose_size rows and columns. Where that happens in registers, its columns can be had as 256-bit
+// vectors too.
 #if defined(BPC_ISA_AVX512) || defined(BPC_ISA_AVX2)
 template <class T>
 inline constexpr int transpose_size = 32 / int(sizeof(T));
+template <class T>
+struct ColumnOf {
+  typedef T Column __attribute__((vector_size(32)));
+};
+template <class T>
+using Column = typename ColumnOf<T>::Column;
 
-BPC_INLINE void transpose(const float* const* row, std::ptrdiff_t at, float* to, std::ptrdiff_t to_stride) {
+BPC_INLINE __m256 fma_column(float a, __m256 b, __m256 c) { return _mm256_fmadd_ps(_mm256_set1_ps(a), b, c); }
+BPC_INLINE __m256d fma_column(double a, __m256d b, __m256d c) { return _mm256_fmadd_pd(_mm256_set1_pd(a), b, c); }
+
+// column[c][r] = row[r][at + c]
+BPC_INLINE void load_transposed(const float* const* row, std::ptrdiff_t at, __m256 (&column)[8]) {
   __m256 r[8], p[8], q[8];
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(row[i] + at);
@@ -345,21 +356,30 @@ BPC_INLINE void transpose(const float* const* row, std::ptrdiff_t at, float* to,
   }
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    _mm256_storeu_ps(to + i * to_stride, _mm256_permute2f128_ps(q[i], q[i + 4], 0x20));
-    _mm256_storeu_ps(to + (i + 4) * to_stride, _mm256_permute2f128_ps(q[i], q[i + 4], 0x31));
+    column[i] = _mm256_permute2f128_ps(q[i], q[i + 4], 0x20);
+    column[i + 4] = _mm256_permute2f128_ps(q[i], q[i + 4], 0x31);
   }
 }
 
-BPC_INLINE void transpose(const double* const* row, std::ptrdiff_t at, double* to, std::ptrdiff_t to_stride) {
+BPC_INLINE void load_transposed(const double* const* row, std::ptrdiff_t at, __m256d (&column)[4]) {
   __m256d r[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) r[i] = _mm256_loadu_pd(row[i] + at);
   const __m256d p0 = _mm256_unpacklo_pd(r[0], r[1]), p1 = _mm256_unpackhi_pd(r[0], r[1]);
   const __m256d p2 = _mm256_unpacklo_pd(r[2], r[3]), p3 = _mm256_unpackhi_pd(r[2], r[3]);
-  _mm256_storeu_pd(to, _mm256_permute2f128_pd(p0, p2, 0x20));
-  _mm256_storeu_pd(to + to_stride, _mm256_permute2f128_pd(p1, p3, 0x20));
-  _mm256_storeu_pd(to + 2 * to_stride, _mm256_permute2f128_pd(p0, p2, 0x31));
-  _mm256_storeu_pd(to + 3 * to_stride, _mm256_permute2f128_pd(p1, p3, 0x31));
+  column[0] = _mm256_permute2f128_pd(p0, p2, 0x20);
+  column[1] = _mm256_permute2f128_pd(p1, p3, 0x20);
+  column[2] = _mm256_permute2f128_pd(p0, p2, 0x31);
+  column[3] = _mm256_permute2f128_pd(p1, p3, 0x31);
+}
+
+// to[c·to_stride + r] = row[r][at + c]
+template <class T>
+BPC_INLINE void transpose(const T* const* row, std::ptrdiff_t at, T* to, std::ptrdiff_t to_stride) {
+  Column<T> column[transpose_size<T>];
+  load_transposed(row, at, column);
+#pragma GCC unroll 8
+  for (int c = 0; c < transpose_size<T>; ++c) std::memcpy(to + c * to_stride, &column[c], sizeof column[c]);
 }
 #else
 // A panel is a whole number of vectors wide, and packed in whole blocks: so NEON's may be no wider than a vector.

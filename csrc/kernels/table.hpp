@@ -13,8 +13,8 @@ namespace backpropc {
 
 // A product is taken in blocks of at most this many k and rows, whose packed copies the scratch holds: a panel of B, of at
 // most so many columns, and a block of A.
-inline constexpr std::size_t product_depth = 512;
-inline constexpr std::size_t product_rows = 240;
+inline constexpr std::size_t product_depth = 400;
+inline constexpr std::size_t product_rows = 256;
 inline constexpr std::size_t max_panel_width = 128;
 
 // How much scratch a product of so many rows and k needs, whatever its columns.
