@@ -245,6 +245,9 @@ bool follows_the_chain(const InstructionSet& isa, Kernel kernel, const Shape& s,
   return true;
 }
 
+// A microsecond's work is nothing to share: there only one number of threads is tried.
+bool is_short(const Shape& s) { return s.n * s.fan_in * s.fan_out < 5000; }
+
 template <class T>
 bool all_follow_the_chain(const Shape& s, const Operands<T>& o) {
   bool right = true;
@@ -252,6 +255,7 @@ bool all_follow_the_chain(const Shape& s, const Operands<T>& o) {
     const std::vector<T> want = specified(kernel, s, o);
     for (const InstructionSet* isa : backpropc::available_instruction_sets())
       for (const std::size_t n : threads::counts) {
+        if (n > 1 && is_short(s)) continue;
         backpropc::set_num_threads(n);
         right = follows_the_chain(*isa, kernel, s, o, want) && right;
       }
