@@ -15,6 +15,8 @@
 
 #include "core/philox.hpp"
 #include "kernels/table.hpp"
+#include "math/activations.hpp"
+#include "network/dense.hpp"
 #include "parallel/pool.hpp"
 #include "threads.hpp"
 
@@ -24,9 +26,7 @@ using backpropc::InstructionSet;
 using backpropc::Philox;
 using backpropc::ProductKernels;
 
-struct Shape {
-  std::size_t n, fan_in, fan_out;
-};
+using Shape = backpropc::DenseShape;
 
 enum class Kernel { forward, backward, gradient, gradient_added };
 constexpr Kernel every_kernel[] = {Kernel::forward, Kernel::backward, Kernel::gradient, Kernel::gradient_added};
@@ -75,6 +75,8 @@ class Walled {
   std::size_t size() const { return size_; }
   T& operator[](std::size_t i) { return all_[wall + i]; }
   const T& operator[](std::size_t i) const { return all_[wall + i]; }
+
+  std::vector<T> values() const { return std::vector<T>(all_.begin() + wall, all_.end() - wall); }
 
   bool walls_stand() const {
     const T whole = brick();
@@ -204,57 +206,100 @@ std::vector<backpropc::Part> parts_of(std::size_t rows, std::size_t columns) {
   return {{0, r, 0, c}, {r, rows - r, 0, c}, {0, r, c, columns - c}, {r, rows - r, c, columns - c}};
 }
 
-// Runs the kernel; nothing but its outputs may change, and its scratch may hold anything.
+// What a product writes, in copies of its own.
 template <class T>
-std::vector<T> computed(const ProductKernels<T>& kernels, Kernel kernel, const Shape& s, const Operands<T>& o,
-                        bool& clean) {
-  const bool forward = kernel == Kernel::forward, backward = kernel == Kernel::backward;
-  const backpropc::DenseShape shape{s.n, s.fan_in, s.fan_out};
-  const std::size_t longest = std::max({s.n, s.fan_in, s.fan_out});
-  Walled<T> dw = o.dw, db = o.db, c(forward ? s.n * s.fan_out : backward ? s.n * s.fan_in : 0);
-  Walled<T> scratch(backpropc::product_scratch(longest, longest));
-  for (const backpropc::Part& part : parts_of(forward || backward ? s.n : s.fan_in, backward ? s.fan_in : s.fan_out))
-    if (forward)
-      kernels.forward(shape, part, o.x.data(), o.w.data(), o.b.data(), c.data(), scratch.data());
-    else if (backward)
-      kernels.backward(shape, part, o.delta.data(), o.w.data(), c.data(), scratch.data());
-    else
-      kernels.gradient(shape, part, o.x.data(), o.delta.data(), dw.data(), kernel == Kernel::gradient_added,
-                       scratch.data());
-  if (!forward && !backward)
-    kernels.bias_gradient(shape, o.delta.data(), db.data(), kernel == Kernel::gradient_added);
-  clean = c.walls_stand() && dw.walls_stand() && db.walls_stand() && scratch.walls_stand();
-  std::vector<T> out(c.data(), c.data() + c.size());
-  if (forward || backward) return out;
-  out.assign(dw.data(), dw.data() + dw.size());
-  out.insert(out.end(), db.data(), db.data() + db.size());
-  return out;
-}
+struct Results {
+  Walled<T> z, dx, dw, db;
+
+  Results(const Shape& s, const Operands<T>& o) : z(s.n * s.fan_out), dx(s.n * s.fan_in), dw(o.dw), db(o.db) {}
+
+  bool walls_stand() const { return z.walls_stand() && dx.walls_stand() && dw.walls_stand() && db.walls_stand(); }
+  std::vector<T> of(Kernel kernel) const {
+    if (kernel == Kernel::forward) return z.values();
+    if (kernel == Kernel::backward) return dx.values();
+    std::vector<T> both = dw.values();
+    for (std::size_t j = 0; j < db.size(); ++j) both.push_back(db[j]);
+    return both;
+  }
+};
 
 template <class T>
-bool follows_the_chain(const InstructionSet& isa, Kernel kernel, const Shape& s, const Operands<T>& o,
+bool follows_the_chain(const std::string& who, Kernel kernel, const Shape& s, const Results<T>& results,
                        const std::vector<T>& want) {
-  bool clean = false;
-  const std::vector<T> got = computed(isa.kernels<T>().product, kernel, s, o, clean);
-  if (!clean) return complain(std::string(isa.name) + " writes beyond its output", kernel, s, dtype<T>());
+  if (!results.walls_stand()) return complain(who + " writes beyond its output", kernel, s, dtype<T>());
+  const std::vector<T> got = results.of(kernel);
   for (std::size_t i = 0; i < want.size(); ++i)
     if (!same(got[i], want[i])) {
       std::printf("element %zu is %a, not %a; ", i, double(got[i]), double(want[i]));
-      return complain(std::string(isa.name) + " differs from the chain", kernel, s, dtype<T>());
+      return complain(who + " differs from the chain", kernel, s, dtype<T>());
     }
   return true;
 }
 
+// The kernels of one instruction set, in parts, with a scratch that may hold anything.
 template <class T>
-bool all_follow_the_chain(const Shape& s, const Operands<T>& o) {
+bool kernel_follows_the_chain(const InstructionSet& isa, Kernel kernel, const Shape& s, const Operands<T>& o,
+                              const std::vector<T>& want) {
+  const ProductKernels<T>& kernels = isa.kernels<T>().product;
+  const bool forward = kernel == Kernel::forward, backward = kernel == Kernel::backward;
+  const bool add = kernel == Kernel::gradient_added;
+  const std::size_t longest = std::max({s.n, s.fan_in, s.fan_out});
+  Walled<T> scratch(backpropc::product_scratch(longest, longest));
+  Results<T> r(s, o);
+  for (const backpropc::Part& part : parts_of(forward || backward ? s.n : s.fan_in, backward ? s.fan_in : s.fan_out))
+    if (forward)
+      kernels.forward(s, part, o.x.data(), o.w.data(), o.b.data(), r.z.data(), scratch.data());
+    else if (backward)
+      kernels.backward(s, part, o.delta.data(), o.w.data(), r.dx.data(), scratch.data());
+    else
+      kernels.gradient(s, part, o.x.data(), o.delta.data(), r.dw.data(), add, scratch.data());
+  if (!forward && !backward) kernels.bias_gradient(s, o.delta.data(), r.db.data(), add);
+  if (!scratch.walls_stand()) return complain(std::string(isa.name) + " leaves its scratch", kernel, s, dtype<T>());
+  return follows_the_chain(isa.name, kernel, s, r, want);
+}
+
+template <class T>
+bool kernels_follow_the_chain(const Shape& s, const Operands<T>& o) {
   bool right = true;
   for (const Kernel kernel : every_kernel) {
     const std::vector<T> want = specified(kernel, s, o);
     for (const InstructionSet* isa : backpropc::available_instruction_sets())
-      for (const std::size_t n : threads::counts) {
-        backpropc::set_num_threads(n);
-        right = follows_the_chain(*isa, kernel, s, o, want) && right;
-      }
+      right = kernel_follows_the_chain(*isa, kernel, s, o, want) && right;
+  }
+  return right;
+}
+
+// The products of a layer, whose parts any thread may take, by the instruction set and the threads in use.
+template <class T>
+bool layer_follows_the_chain(const std::string& who, Kernel kernel, const Shape& s, const Operands<T>& o,
+                             const std::vector<T>& want) {
+  using namespace backpropc;
+  constexpr Choice identity{index_in<portable::Identity, portable::Activations>, {}};
+  Scratch<T> scratch = scratch_for<T>(s);
+  Results<T> r(s, o);
+  if (kernel == Kernel::forward)
+    dense_forward(s, o.x.data(), o.w.data(), o.b.data(), identity, r.z.data(), r.z.data(), scratch);
+  else if (kernel == Kernel::backward)
+    dense_input_gradient(s, o.delta.data(), o.w.data(), r.dx.data(), scratch);
+  else
+    dense_gradient(s, o.x.data(), o.delta.data(), r.dw.data(), r.db.data(), kernel == Kernel::gradient_added, scratch);
+  return follows_the_chain(who, kernel, s, r, want);
+}
+
+template <class T>
+bool layers_follow_the_chain(const Shape& s, const Operands<T>& o) {
+  std::vector<std::vector<T>> want;
+  for (const Kernel kernel : every_kernel) want.push_back(specified(kernel, s, o));
+  bool right = true;
+  for (const std::size_t n : threads::counts) {
+    backpropc::set_num_threads(n);
+    for (const InstructionSet* isa : backpropc::available_instruction_sets()) {
+      backpropc::set_instruction_set(isa->name);
+      for (std::size_t k = 0; k < want.size(); ++k)
+        right = layer_follows_the_chain(isa->name + (" by " + std::to_string(n)) + " threads", every_kernel[k], s, o,
+                                        want[k]) &&
+                right;
+    }
   }
   return right;
 }
@@ -357,6 +402,12 @@ std::vector<Shape> beyond_the_blocks(Philox& random) {
   return shapes;
 }
 
+// Shared out by rows, by columns, and in more parts than there are threads.
+std::vector<Shape> enough_for_threads() {
+  return {{900, 19, 30}, {5, 60, 1501},  {5, 1501, 60},
+          {60, 5, 1501}, {97, 101, 103}, {backpropc::product_rows + 3, backpropc::product_depth + 5, 131}};
+}
+
 // --- all of it -------------------------------------------------------------------------------------------------------------
 
 template <class T>
@@ -365,11 +416,12 @@ class Checks {
   explicit Checks(Philox& random)
       : wild_(wild<T>, random), tame_(tame<T>, random), integers_(small_integer<T>, random) {}
 
-  bool kernels_are_right(const Shape& s) const { return all_follow_the_chain(s, Operands<T>(s, wild_)); }
+  bool kernels_are_right(const Shape& s) const { return kernels_follow_the_chain(s, Operands<T>(s, wild_)); }
+  bool threads_are_right(const Shape& s) const { return layers_follow_the_chain(s, Operands<T>(s, wild_)); }
   bool chain_is_right(const Shape& s) const {
     const Operands<T> mild(s, tame_);
     return chain_is_within_its_bound(s, mild) && chain_is_exact_for_integers(s, Operands<T>(s, integers_)) &&
-           all_follow_the_chain(s, mild);
+           kernels_follow_the_chain(s, mild);
   }
 
  private:
@@ -424,7 +476,6 @@ int main(int count, char** arguments) {
   for (std::size_t i = 0; i < n_random; ++i)
     any.push_back({random_length(random), random_length(random), random_length(random)});
   shapes.insert(shapes.end(), any.begin(), any.end());
-  shapes.push_back({backpropc::product_rows + 3, backpropc::product_depth + 5, backpropc::max_panel_width + 3});
   const Checks<float> single(random);
   const Checks<double> twice_as_wide(random);
   std::size_t wrong = 0;
@@ -432,6 +483,8 @@ int main(int count, char** arguments) {
     if (wrong < 10) wrong += !(single.kernels_are_right(s) && twice_as_wide.kernels_are_right(s));
   for (const Shape& s : any)
     if (wrong < 10) wrong += !(single.chain_is_right(s) && twice_as_wide.chain_is_right(s));
+  for (const Shape& s : enough_for_threads())
+    if (wrong < 10) wrong += !(single.threads_are_right(s) && twice_as_wide.threads_are_right(s));
   std::printf("%zu shapes, %zu of them wrong\n", shapes.size(), wrong);
   return none_was_skipped() && wrong == 0 ? 0 : 1;
 }
