@@ -480,17 +480,19 @@ class Network:
         definition = LOSS.resolve(loss, "loss")
         rate = rate_for(self._dtype, learning_rate)
         _, rows, targets = self._samples(x, t, definition)
-        if self._updater is None or self._updater[0] != definition:
-            sgd = OPTIMIZER.classes["SGD"](1.0)
-            self._updater = (
-                definition,
-                trainer_class(self._dtype)(
-                    self._core, definition._choice, sgd._choice, batch_size=1, shuffle=False, seed=0
-                ),
-            )
-        updater = self._updater[1]
+        updater = self._updater_for(definition)
         updater.set_learning_rate(rate)
         return updater.step(rows, targets)
+
+    def _updater_for(self, loss: Definition) -> _core.Trainer:
+        """Return the core's trainer of the last `update`, where that had the same loss, or a new one."""
+        last = self._updater  # looked at once, as another thread may replace it
+        if last is not None and last[0] == loss:
+            return last[1]
+        sgd = OPTIMIZER.classes["SGD"](1.0)
+        updater = trainer_class(self._dtype)(self._core, loss._choice, sgd._choice, batch_size=1, shuffle=False, seed=0)
+        self._updater = loss, updater
+        return updater
 
     def fit(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 import json
 import signal
@@ -10,7 +12,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -452,6 +454,15 @@ def in_threads(*functions: Callable[[], Any]) -> list[Any]:
     return results
 
 
+@pytest.fixture
+def switching() -> Iterator[None]:
+    """Python's threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
 def long_fit(net: bp.Network, seconds: float = 0.3) -> Callable[[], Any]:
     """A fit of about so long, whatever the machine: one epoch of many online updates, as many epochs as it takes."""
     x = np.tile(EYE, (2000, 1)).astype(net.dtype)
@@ -502,6 +513,21 @@ def test_a_network_in_training_is_not_updated_by_others(what: str) -> None:
         thread.join()
     assert other.step_count == 0
     net.update(EYE, EYE, 0.1)
+
+
+def test_each_update_of_many_threads_has_its_own_loss(switching: None) -> None:
+    """Threads that update one network by turns, each by another loss, get the values of their own."""
+    net, (x, t) = network(SIZES, "tanh", "logistic"), data()
+    names = ("half_squared_error", "mean_squared_error", "binary_cross_entropy")
+
+    def wrong(loss: str) -> int:
+        want, count = net.loss(x, np.abs(t) % 1, loss=loss), 0
+        for _ in range(10_000):
+            with contextlib.suppress(RuntimeError):
+                count += net.update(x, np.abs(t) % 1, 0.0, loss=loss) != want
+        return count
+
+    assert in_threads(*(functools.partial(wrong, name) for name in names)) == [0, 0, 0]
 
 
 def test_the_gil_is_released_during_a_fit() -> None:
