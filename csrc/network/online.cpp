@@ -40,12 +40,12 @@ OnlineLayer<T> place(const Layer& layer, bool passes_error_on, std::size_t width
 
 template <class T>
 std::unique_ptr<OnlineNetwork<T>> OnlineNetwork<T>::of(const Network<T>& network, const Choice& loss) {
-  constexpr std::size_t first_cache = 32 * 1024;
+  constexpr std::size_t second_cache = 512 * 1024;
   std::size_t rows = 0;
   for (const Layer& layer : network.layers()) rows += size_of(layer, true, 1);
   // The narrowest rows that hold the widest layer, of whatever instruction set up to the active one: wide vectors that are
   // half empty take longer than whole narrow ones, and the bits are the same.
-  std::size_t width = first_cache / sizeof(T) / rows + 1;
+  std::size_t width = second_cache / sizeof(T) / rows + 1;
   Steps steps = nullptr;
   const std::vector<const InstructionSet*>& available = available_instruction_sets();
   const InstructionSet& active = active_instruction_set();

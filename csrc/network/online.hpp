@@ -12,8 +12,8 @@ namespace backpropc {
 template <class T>
 class OnlineNetwork {
  public:
-  // Null where a step is no faster here than in the network's own memory: where a row takes too many registers, or not all
-  // of the parameters stay in the first cache.
+  // Null where a step is no faster here than in the network's own memory: where a row takes too many registers, or the
+  // parameters leave the second cache.
   static std::unique_ptr<OnlineNetwork> of(const Network<T>& network, const Choice& loss);
 
   void load();        // from the network's parameters

@@ -145,14 +145,16 @@ void predict(const Network<T>& network, const T* x, std::size_t n, T* out, const
   const std::size_t tasks = std::min(tasks_for(n * network.n_parameters(), num_threads()), std::max<std::size_t>(n, 1));
   const std::size_t rows = std::min((n + tasks - 1) / tasks, block_rows(network.widest()));
   const std::size_t between = rows * network.widest(), panels = product_scratch(rows, longest(network, 1));
-  T* const scratch = thread_scratch<T>(tasks * (panels + 2 * between));
-  for (std::size_t begin = 0; begin < n && !stop(); begin += tasks * rows)
+  for (std::size_t begin = 0; begin < n && !stop(); begin += tasks * rows) {
+    // Asked for anew each time: a signal's handler, which stop() runs, may predict too and move it.
+    T* const scratch = thread_scratch<T>(tasks * (panels + 2 * between));
     parallel_for(tasks, [&](std::size_t task) noexcept {
       const std::size_t from = begin + task * rows;
       if (from < n)
         predict_block(network, x + from * network.fan_in(), std::min(rows, n - from), out + from * network.fan_out(),
                       scratch + task * (panels + 2 * between), between);
     });
+  }
 }
 
 template <class T>

@@ -6,6 +6,8 @@ import copy
 import gc
 import itertools
 import pickle
+import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -292,6 +294,30 @@ def test_predict_is_the_functions_composed(activation: str, dtype: str) -> None:
     for layer in net.layers:
         a = bp.dense_forward(a, layer.w, layer.b, layer.activation).a
     assert_same_bits(net.predict(x), a)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends signals")
+def test_a_signals_handler_may_predict_while_predict_runs(dtype: str) -> None:
+    """Both work on the same memory of their thread, which the larger network moves."""
+    net, larger = bp.Network([4, 300, 300, 4], seed=0, dtype=dtype), [4, 20000, 4]
+    start = time.perf_counter()
+    undisturbed = net.predict(np.ones((100, 4), dtype))
+    x = np.ones((int(100 * 0.2 / (time.perf_counter() - start)) + 100, 4), dtype)
+    calls: list[np.ndarray] = []
+
+    def handler(*_: object) -> None:
+        calls.append(bp.Network(larger, seed=0, dtype=dtype).predict(x[:50]))
+        larger[1] += 1000
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        results = [(signal.setitimer(signal.ITIMER_REAL, 0.03), net.predict(x))[1] for _ in range(3)]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert calls
+    for result in results:
+        assert_same_bits(result, np.broadcast_to(undisturbed[0], result.shape))
 
 
 def test_predict_of_no_rows(dtype: str) -> None:

@@ -296,6 +296,31 @@ def test_a_sample_at_a_time_is_the_same_bits_as_steps_on_one_sample(
     assert_same_bits(frozen.parameters, twin.parameters)
 
 
+@pytest.mark.parametrize("frozen", [(), (0,), (1,), (0, 1), (0, 1, 2)], ids=str)
+@pytest.mark.parametrize("hidden", bp.ACTIVATIONS)
+def test_a_sample_at_a_time_through_every_hidden_layer(hidden: str, frozen: tuple[int, ...], dtype: str) -> None:
+    net = network([5, 7, 6, 3], hidden, "tanh", dtype)
+    for l in frozen:
+        net.layers[l].trainable = False
+    twin, (x, t) = net.copy(), data()
+    net.fit(x, t, loss="huber", optimizer=bp.SGD(0.1), batch_size=1, shuffle=False)
+    for i in range(len(x)):
+        twin.update(x[i], t[i], 0.1, loss="huber")
+    assert_same_bits(net.parameters, twin.parameters)
+
+
+def test_a_sample_at_a_time_stops_before_a_step_that_is_not_finite(dtype: str) -> None:
+    net, (x, t) = network(SIZES, "tanh", "identity", dtype), data()
+    t[3, 1] = np.finfo(dtype).max
+    twin, trainer = net.copy(), bp.Trainer(net, optimizer=bp.SGD(0.1), batch_size=1, shuffle=False)
+    with pytest.raises(FloatingPointError, match="inf in epoch 1, step 4"):
+        trainer.fit(x, t)
+    for i in range(3):
+        twin.update(x[i], t[i], 0.1)
+    assert trainer.step_count == 3
+    assert_same_bits(net.parameters, twin.parameters)
+
+
 def test_a_sample_at_a_time_of_classes_is_that_of_rows(dtype: str) -> None:
     classes = np.random.default_rng(0).integers(0, 3, 23)
     (x, _), net = data(), network(SIZES, "tanh", "softmax", dtype)
