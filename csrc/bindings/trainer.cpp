@@ -8,9 +8,13 @@ namespace {
 template <class T>
 std::unique_ptr<Trainer<T>> make_trainer(std::shared_ptr<Network<T>> network, const Choice& loss,
                                          const Choice& optimizer, std::size_t batch_size, bool shuffle,
-                                         std::uint64_t seed) {
+                                         std::uint64_t seed, const Regularization& regularization) {
   require(batch_size > 0, "batch_size must be at least 1");
-  return std::make_unique<Trainer<T>>(std::move(network), TrainerSettings{loss, optimizer, batch_size, shuffle, seed});
+  const std::size_t n_layers = network->layers().size();
+  for (const auto* of_layers : {&regularization.l1, &regularization.l2})
+    require(of_layers->empty() || of_layers->size() == n_layers, "l1 and l2 have one number for each layer, or none");
+  return std::make_unique<Trainer<T>>(std::move(network),
+                                      TrainerSettings{loss, optimizer, batch_size, shuffle, seed, regularization});
 }
 
 // The arrays are held by the caller's frame for as long as the core reads them.
@@ -53,7 +57,7 @@ void bind_for(py::module_& m, const char* name) {
   using R = Trainer<T>;
   py::class_<R>(m, name)
       .def(py::init(&make_trainer<T>), arg("network"), arg("loss"), arg("optimizer"), arg("batch_size"), arg("shuffle"),
-           arg("seed"))
+           arg("seed"), arg("regularization") = Regularization{})
       .def("fit", &fit<T>, arg("x").noconvert(), arg("t"), arg("until_epoch"), arg("validation_x").noconvert(),
            arg("validation_t"))
       .def("step", &step<T>, arg("x").noconvert(), arg("t"))
@@ -67,6 +71,11 @@ void bind_for(py::module_& m, const char* name) {
 }  // namespace
 
 void bind_trainer(py::module_& m) {
+  py::class_<Regularization>(m, "Regularization")
+      .def(py::init([](std::vector<double> l1, std::vector<double> l2) {
+             return Regularization{std::move(l1), std::move(l2)};
+           }),
+           py::kw_only(), py::arg("l1") = std::vector<double>{}, py::arg("l2") = std::vector<double>{});
   bind_for<float>(m, "TrainerFloat32");
   bind_for<double>(m, "TrainerFloat64");
 }

@@ -51,7 +51,7 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, const TrainerSettings& 
     : network_(std::move(network)), settings_(settings) {
   const OptimizerKernels<T>& optimizer = kernels<T>().optimizers[settings.optimizer.index];
   const ParameterValues& p = settings.optimizer.parameters;
-  if (!optimizer.plain(p)) gradient_ = Buffer<T>(network_->n_parameters());
+  if (!adds_to_parameters()) gradient_ = Buffer<T>(network_->n_parameters());
   if (const int slots = optimizer.slots(p); slots > 0)
     state_ = Buffer<T>(static_cast<std::size_t>(slots) * network_->n_parameters());
 }
@@ -64,7 +64,7 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, s
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) position_ = 0;
-  if (settings_.batch_size == 1 && plain_sgd()) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
+  if (settings_.batch_size == 1 && adds_to_parameters()) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   if (online_ != nullptr) online_->load();
   // However it ends, the network has what was learned.
   struct Saved {
@@ -163,9 +163,11 @@ Samples<T> Trainer<T>::from(const Samples<T>& samples, std::size_t position) con
            samples.t.classes ? samples.t.classes + position : nullptr}};
 }
 
+// Whether w −= μ ∂E/∂w is all there is to a step, so that no gradient need be stored.
 template <class T>
-bool Trainer<T>::plain_sgd() const {
-  return kernels<T>().optimizers[settings_.optimizer.index].plain(settings_.optimizer.parameters);
+bool Trainer<T>::adds_to_parameters() const {
+  return kernels<T>().optimizers[settings_.optimizer.index].plain(settings_.optimizer.parameters) &&
+         !settings_.regularization.penalizes();
 }
 
 template <class T>
@@ -213,11 +215,12 @@ double Trainer<T>::update(const Samples<T>& batch) {
   const double loss = total / static_cast<double>(batch.n);
   if (!std::isfinite(loss)) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, loss));
   count_steps(1);
-  if (plain_sgd())
+  const double penalized = loss + penalties();
+  if (adds_to_parameters())
     update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
-    update_by_gradient(batch, {step_count(), loss, former_loss_});
-  former_loss_ = loss;
+    update_by_gradient(batch, {step_count(), penalized, former_loss_});
+  former_loss_ = penalized;
   return loss;
 }
 
@@ -248,9 +251,33 @@ void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now
              dense_gradient_by_rows(
                  layer.shape(batch.n), a, delta, gradient_.data() + layer.w, gradient_.data() + layer.b,
                  workspace_->scratch(),
-                 [&](std::size_t row, std::size_t rows) { step(layer.w + row * layer.fan_out, rows * layer.fan_out); });
+                 [&](std::size_t row, std::size_t rows) {
+                   const std::size_t begin = layer.w + row * layer.fan_out, n = rows * layer.fan_out;
+                   penalize(l, begin, n);
+                   step(begin, n);
+                 });
              step(layer.b, layer.fan_out);
            });
+}
+
+template <class T>
+double Trainer<T>::penalties() {
+  const Regularization& r = settings_.regularization;
+  double total = 0.0;
+  for (std::size_t l = 0; r.penalizes() && l < network_->layers().size(); ++l) {
+    const Layer& layer = network_->layers()[l];
+    total += penalty(layer.fan_in * layer.fan_out, r.l1_of(l), r.l2_of(l), network_->w(layer), parts_);
+  }
+  return total;
+}
+
+// Adds the penalties' gradient for n weights of layer l.
+template <class T>
+void Trainer<T>::penalize(std::size_t l, std::size_t begin, std::size_t n) {
+  const Regularization& r = settings_.regularization;
+  if (r.penalizes())
+    add_penalty_gradient(n, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)), network_->parameters() + begin,
+                         gradient_.data() + begin);
 }
 
 template <class T>

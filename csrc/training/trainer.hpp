@@ -10,6 +10,7 @@
 
 #include "network/online.hpp"
 #include "network/passes.hpp"
+#include "training/regularization.hpp"
 
 namespace backpropc {
 
@@ -26,6 +27,7 @@ struct TrainerSettings {
   std::size_t batch_size = 1;
   bool shuffle = true;
   std::uint64_t seed = 0;
+  Regularization regularization{};
 };
 
 // One number for every epoch completed.
@@ -67,11 +69,13 @@ class Trainer {
   bool end_epoch(const Samples<T>* validation, Workspace<T>* workspace, const Stop& stop);
   Samples<T> from(const Samples<T>& samples, std::size_t position) const;
   Samples<T> next_batch(const Samples<T>& training);
-  bool plain_sgd() const;
+  bool adds_to_parameters() const;
   void count_steps(std::size_t n) { step_count_.store(step_count() + n, std::memory_order_relaxed); }
   double update(const Samples<T>& batch);
   void update_directly(const Samples<T>& batch, T rate);
   void update_by_gradient(const Samples<T>& batch, const Progress& now);
+  double penalties();
+  void penalize(std::size_t l, std::size_t begin, std::size_t n);
   void make_room(std::size_t batch);
 
   std::shared_ptr<Network<T>> network_;
@@ -81,11 +85,12 @@ class Trainer {
   Buffer<T> gradient_, state_;                // of all parameters; empty where the optimizer needs none
   Buffer<T> batch_x_, batch_t_;               // a shuffled batch, gathered
   Buffer<std::int64_t> batch_classes_;
+  Buffer<double> parts_;  // of a sum over parameters
   std::vector<std::size_t> order_;  // of the samples in this epoch; empty without shuffling
   std::atomic<std::uint64_t> epoch_{0}, step_count_{0};
   std::size_t samples_ = 0, position_ = 0;  // how many an epoch has, and how many of them this one has seen
   double epoch_loss_ = 0.0;                 // Σ E over those
-  double former_loss_ = infinity;           // of the last step's batch
+  double former_loss_ = infinity;           // of the last step's batch, with the penalties
   EpochLosses losses_;
   mutable std::mutex losses_mutex_;
 };

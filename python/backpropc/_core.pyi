@@ -56,11 +56,21 @@ class Network:
 class NetworkFloat32(Network): ...
 class NetworkFloat64(Network): ...
 
+class Regularization:
+    def __init__(self, *, l1: Sequence[float] = (), l2: Sequence[float] = ()) -> None: ...
+
 class Trainer:
     """What TrainerFloat32 and TrainerFloat64 have in common; there is no such class at run time."""
 
     def __init__(
-        self, network: Network, loss: Choice, optimizer: Choice, batch_size: int, shuffle: bool, seed: int
+        self,
+        network: Network,
+        loss: Choice,
+        optimizer: Choice,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        regularization: Regularization = ...,
     ) -> None: ...
     @property
     def epoch(self) -> int: ...

@@ -504,6 +504,8 @@ class Network:
         seed: Seed = None,
         rng: Seed = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        l1: float | Sequence[float] = 0.0,
+        l2: float | Sequence[float] = 0.0,
     ) -> History:
         """Train: make a `Trainer` of these arguments and run it.
 
@@ -511,7 +513,7 @@ class Network:
         ----------
         x, t, epochs, validation_data
             As for `Trainer.fit`.
-        loss, optimizer, batch_size, shuffle, seed, rng
+        loss, optimizer, batch_size, shuffle, seed, rng, l1, l2
             As for `Trainer`.
 
         Returns
@@ -534,7 +536,15 @@ class Network:
         True
         """
         trainer = Trainer(
-            self, loss=loss, optimizer=optimizer, batch_size=batch_size, shuffle=shuffle, seed=seed, rng=rng
+            self,
+            loss=loss,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            rng=rng,
+            l1=l1,
+            l2=l2,
         )
         return trainer.fit(x, t, epochs=epochs, validation_data=validation_data)
 

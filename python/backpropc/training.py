@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arguments import FLOAT32, LARGEST, seed_value, shown, truth, whole_number
+from ._arguments import FLOAT32, LARGEST, numbers_for, seed_value, shown, truth, whole_number
 from .definitions import LOSS, OPTIMIZER, Definition
 
 if TYPE_CHECKING:
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 def trainer_class(dtype: np.dtype[Any]) -> type[_core.Trainer]:
     """Return the core's trainer for networks of this dtype."""
     return cast("type[_core.Trainer]", _core.TrainerFloat32 if dtype == FLOAT32 else _core.TrainerFloat64)
+
+
+def _penalty(network: Network, value: float | Sequence[float], name: str) -> tuple[float, ...]:
+    largest = LARGEST[network.dtype]
+    must = f"at least 0 and finite in {network.dtype}"
+    return numbers_for(value, name, len(network.layers), "each layer", 0.0, math.nextafter(largest, math.inf), must)
 
 
 class History:
@@ -77,6 +85,9 @@ class Trainer:
         Whether each epoch takes the samples in a new random order.
     seed, rng : None, int in [0, 2**64), or numpy.random.Generator
         Where the orders come from (two names of one argument). The same int gives the same run on every machine.
+    l1, l2 : float or sequence of float
+        Penalties: a step descends E + l1·Σ|w| + ½·l2·Σw², over the weights, not the biases, whatever the batch size.
+        One number, or one for each layer. Losses are reported without them.
 
     Raises
     ------
@@ -108,6 +119,8 @@ class Trainer:
         shuffle: bool = True,
         seed: Seed = None,
         rng: Seed = None,
+        l1: float | Sequence[float] = 0.0,
+        l2: float | Sequence[float] = 0.0,
     ) -> None:
         from .network import Network
 
@@ -126,6 +139,8 @@ class Trainer:
         self._batch_size = whole_number(batch_size, "batch_size", 1)
         self._shuffle = truth(shuffle, "shuffle")
         self._seed = seed_value(seed, rng)
+        penalties = {"l1": l1, "l2": l2}
+        self._regularization = {name: _penalty(network, value, name) for name, value in penalties.items()}
         self._has_validation: list[bool] = []
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,
@@ -134,6 +149,7 @@ class Trainer:
             batch_size=min(self._batch_size, 2**62),
             shuffle=self._shuffle,
             seed=self._seed,
+            regularization=_core.Regularization(**self._regularization),
         )
 
     @property

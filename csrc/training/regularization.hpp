@@ -1,0 +1,30 @@
+// What is done to weights and gradients beside the optimizer's step: penalties, bounds. Element by element, or sums in one
+// fixed order, so that neither threads nor the instruction set change a bit.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "core/buffer.hpp"
+#include "core/definition.hpp"
+
+namespace backpropc {
+
+// E becomes E + Σ l1·|w| + ½·l2·w² over the weights, not the biases; one number for each layer, or none at all.
+struct Regularization {
+  std::vector<double> l1, l2;
+
+  bool penalizes() const { return !l1.empty() || !l2.empty(); }
+  double l1_of(std::size_t layer) const { return l1.empty() ? 0.0 : l1[layer]; }
+  double l2_of(std::size_t layer) const { return l2.empty() ? 0.0 : l2[layer]; }
+};
+
+// gradient += l1·sign(w) + l2·w, for n weights; sign(0) is 0.
+template <class T>
+void add_penalty_gradient(std::size_t n, T l1, T l2, const T* w, T* gradient);
+
+// l1·Σ|w| + ½·l2·Σw²; `parts` is scratch.
+template <class T>
+double penalty(std::size_t n, double l1, double l2, const T* w, Buffer<double>& parts);
+
+}  // namespace backpropc
