@@ -20,13 +20,19 @@ std::unique_ptr<Trainer<T>> make_trainer(std::shared_ptr<Network<T>> network, co
 // The arrays are held by the caller's frame for as long as the core reads them.
 template <class T>
 void fit(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::uint64_t until_epoch,
-         const std::optional<Array<T>>& validation_x, const std::optional<py::array>& validation_t) {
+         const std::optional<Array<T>>& validation_x, const std::optional<py::array>& validation_t,
+         const std::optional<Array<double>>& sample_weight) {
   const Network<T>& network = *trainer.network();
   const Choice& loss = trainer.settings().loss;
   Samples<T> training, validation;
   {
     const typename Network<T>::Reading reading(network);
     training = checked_samples(network, loss, x, t, "x", "t");
+    if (sample_weight) {
+      require(sample_weight->ndim() == 1 && static_cast<std::size_t>(sample_weight->shape(0)) == training.n,
+              "sample_weight must hold one number for each sample");
+      training.weight = sample_weight->data();
+    }
     if (validation_x)
       validation =
           checked_samples(network, loss, *validation_x, *validation_t, "validation_data x", "validation_data t");
@@ -59,7 +65,7 @@ void bind_for(py::module_& m, const char* name) {
       .def(py::init(&make_trainer<T>), arg("network"), arg("loss"), arg("optimizer"), arg("batch_size"), arg("shuffle"),
            arg("seed"), arg("regularization") = Regularization{})
       .def("fit", &fit<T>, arg("x").noconvert(), arg("t"), arg("until_epoch"), arg("validation_x").noconvert(),
-           arg("validation_t"))
+           arg("validation_t"), arg("sample_weight").noconvert())
       .def("step", &step<T>, arg("x").noconvert(), arg("t"))
       .def("set_learning_rate", &R::set_learning_rate, arg("rate"))
       .def_property_readonly("epoch", &R::epoch)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "core/errors.hpp"
 #include "core/philox.hpp"
@@ -64,7 +65,7 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, s
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) position_ = 0;
-  if (settings_.batch_size == 1 && adds_to_parameters()) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
+  if (settings_.batch_size == 1 && training.weight == nullptr && adds_to_parameters()) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   if (online_ != nullptr) online_->load();
   // However it ends, the network has what was learned.
   struct Saved {
@@ -93,7 +94,7 @@ void Trainer<T>::train(const Samples<T>& training, const Samples<T>* validation,
 
 template <class T>
 void Trainer<T>::begin_epoch(std::size_t n) {
-  epoch_loss_ = 0.0;
+  epoch_loss_ = epoch_weight_ = 0.0;
   if (!settings_.shuffle) return;
   order_.resize(n);
   shuffled_order(settings_.seed, epoch_, n, order_.data());
@@ -105,8 +106,9 @@ bool Trainer<T>::run_steps(const Samples<T>& training, Watch& watch) {
   while (position_ < samples_) {
     if (watch.stopped()) return false;
     const Samples<T> batch = next_batch(training);
-    const double loss = update(batch);
-    epoch_loss_ += loss * static_cast<double>(batch.n);
+    const BatchLoss loss = update(batch);
+    epoch_loss_ += loss.mean * loss.weight;
+    epoch_weight_ += loss.weight;
     position_ += batch.n;
     watch.took(1);
   }
@@ -124,6 +126,7 @@ bool Trainer<T>::run_online_steps(const Samples<T>& training, Watch& watch) {
     const auto [steps, last_loss] = online_->run(n, rest.x, rest.t, settings_.shuffle ? &order_[position_] : nullptr,
                                                  static_cast<T>(settings_.optimizer.parameters[0]), epoch_loss_);
     position_ += steps;
+    epoch_weight_ += static_cast<double>(steps);
     count_steps(steps);
     if (steps < n) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, last_loss));
     watch.took(n);
@@ -145,7 +148,7 @@ bool Trainer<T>::end_epoch(const Samples<T>* validation, Workspace<T>* workspace
   }
   {
     const std::lock_guard<std::mutex> lock(losses_mutex_);
-    losses_.training.push_back(epoch_loss_ / static_cast<double>(samples_));
+    losses_.training.push_back(epoch_loss_ / epoch_weight_);
     losses_.validation.push_back(validation_loss);
   }
   position_ = 0;
@@ -160,7 +163,8 @@ Samples<T> Trainer<T>::from(const Samples<T>& samples, std::size_t position) con
   return {samples.n - position,
           samples.x + position * k,
           {samples.t.rows ? samples.t.rows + position * m : nullptr,
-           samples.t.classes ? samples.t.classes + position : nullptr}};
+           samples.t.classes ? samples.t.classes + position : nullptr},
+          samples.weight ? samples.weight + position : nullptr};
 }
 
 // Whether w −= μ ∂E/∂w is all there is to a step, so that no gradient need be stored.
@@ -187,11 +191,13 @@ Samples<T> Trainer<T>::next_batch(const Samples<T>& training) {
         std::memcpy(&batch_t_[i * m], training.t.rows + from * m, m * sizeof(T));
       else
         batch_classes_[i] = training.t.classes[from];
+      if (training.weight) batch_weight_[i] = training.weight[from];
     }
   });
   return {n,
           batch_x_.data(),
-          {training.t.rows ? batch_t_.data() : nullptr, training.t.classes ? batch_classes_.data() : nullptr}};
+          {training.t.rows ? batch_t_.data() : nullptr, training.t.classes ? batch_classes_.data() : nullptr},
+          training.weight ? batch_weight_.data() : nullptr};
 }
 
 template <class T>
@@ -203,25 +209,38 @@ template <class T>
 double Trainer<T>::step(const Samples<T>& batch) {
   const typename Network<T>::Changing changing(*network_);
   make_room(batch.n);
-  return update(batch);
+  return update(batch).mean;
 }
 
 // Forward and BP1, then, if the loss is finite, the rest of the step.
 template <class T>
-double Trainer<T>::update(const Samples<T>& batch) {
+typename Trainer<T>::BatchLoss Trainer<T>::update(const Samples<T>& batch) {
   forward(*network_, batch.x, batch.n, *workspace_);
-  const double total = output_error(*network_, settings_.loss, batch.n, batch.t, static_cast<const T*>(nullptr),
-                                    T(1) / static_cast<T>(batch.n), *workspace_);
-  const double loss = total / static_cast<double>(batch.n);
-  if (!std::isfinite(loss)) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, loss));
+  const BatchLoss loss = batch_error(batch);
+  if (!std::isfinite(loss.mean)) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, loss.mean));
   count_steps(1);
-  const double penalized = loss + penalties();
+  const double penalized = loss.mean + penalties();
   if (adds_to_parameters())
     update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
     update_by_gradient(batch, {step_count(), penalized, former_loss_});
   former_loss_ = penalized;
   return loss;
+}
+
+// BP1 of E = Σ wᵢEᵢ / Σ wᵢ. Where all of a batch weigh 0, E and its gradient are 0.
+template <class T>
+typename Trainer<T>::BatchLoss Trainer<T>::batch_error(const Samples<T>& batch) {
+  const double n = static_cast<double>(batch.n);
+  if (batch.weight == nullptr) {
+    const double total = output_error(*network_, settings_.loss, batch.n, batch.t, static_cast<const T*>(nullptr),
+                                      T(1) / static_cast<T>(batch.n), *workspace_);
+    return {total / n, n};
+  }
+  const double weight = std::accumulate(batch.weight, batch.weight + batch.n, 0.0);
+  for (std::size_t i = 0; i < batch.n; ++i)
+    share_[i] = weight > 0.0 ? static_cast<T>(batch.weight[i] / weight) : T(0);
+  return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight};
 }
 
 // w −= μ ∂E/∂w with no gradient stored: δ is multiplied by −μ, and BP3 and BP4 add to b and w themselves.
@@ -284,7 +303,9 @@ template <class T>
 void Trainer<T>::make_room(std::size_t batch) {
   if (workspace_ == nullptr || workspace_->rows() < batch || workspace_->scratch().outdated())
     workspace_ = std::make_unique<Workspace<T>>(*network_, settings_.loss, batch);
+  share_.reserve(batch);
   if (!settings_.shuffle) return;
+  batch_weight_.reserve(batch);
   batch_x_.reserve(batch * network_->fan_in());
   batch_t_.reserve(batch * network_->fan_out());
   batch_classes_.reserve(batch);

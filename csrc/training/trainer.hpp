@@ -14,12 +14,13 @@
 
 namespace backpropc {
 
-// n samples: x row by row, and what each should become.
+// n samples: x row by row, what each should become, and how much it counts (null: 1).
 template <class T>
 struct Samples {
   std::size_t n = 0;
   const T* x = nullptr;
   TargetRows<T> t;
+  const double* weight = nullptr;
 };
 
 struct TrainerSettings {
@@ -71,7 +72,11 @@ class Trainer {
   Samples<T> next_batch(const Samples<T>& training);
   bool adds_to_parameters() const;
   void count_steps(std::size_t n) { step_count_.store(step_count() + n, std::memory_order_relaxed); }
-  double update(const Samples<T>& batch);
+  struct BatchLoss {
+    double mean, weight;  // Σ wᵢEᵢ / Σ wᵢ, and Σ wᵢ
+  };
+  BatchLoss update(const Samples<T>& batch);
+  BatchLoss batch_error(const Samples<T>& batch);
   void update_directly(const Samples<T>& batch, T rate);
   void update_by_gradient(const Samples<T>& batch, const Progress& now);
   double penalties();
@@ -85,11 +90,14 @@ class Trainer {
   Buffer<T> gradient_, state_;                // of all parameters; empty where the optimizer needs none
   Buffer<T> batch_x_, batch_t_;               // a shuffled batch, gathered
   Buffer<std::int64_t> batch_classes_;
+  Buffer<double> batch_weight_;
+  Buffer<T> share_;       // of each sample in its batch's E
   Buffer<double> parts_;  // of a sum over parameters
   std::vector<std::size_t> order_;  // of the samples in this epoch; empty without shuffling
   std::atomic<std::uint64_t> epoch_{0}, step_count_{0};
   std::size_t samples_ = 0, position_ = 0;  // how many an epoch has, and how many of them this one has seen
-  double epoch_loss_ = 0.0;                 // Σ E over those
+  double epoch_loss_ = 0.0;                 // Σ wE over those
+  double epoch_weight_ = 0.0;               // Σ w
   double former_loss_ = infinity;           // of the last step's batch, with the penalties
   EpochLosses losses_;
   mutable std::mutex losses_mutex_;

@@ -81,7 +81,13 @@ class Trainer:
     @property
     def validation_losses(self) -> list[float]: ...
     def fit(
-        self, x: _Array, t: _Array, until_epoch: int, validation_x: _Array | None, validation_t: _Array | None
+        self,
+        x: _Array,
+        t: _Array,
+        until_epoch: int,
+        validation_x: _Array | None,
+        validation_t: _Array | None,
+        sample_weight: _Array | None,
     ) -> None: ...
     def step(self, x: _Array, t: _Array) -> float: ...
     def set_learning_rate(self, rate: float) -> None: ...

@@ -24,6 +24,7 @@ from ._arguments import (
     truth,
     whole_number,
 )
+from ._weights import ClassWeight
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER, Definition
 from .training import History, Trainer, trainer_class
 
@@ -506,12 +507,14 @@ class Network:
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         l1: float | Sequence[float] = 0.0,
         l2: float | Sequence[float] = 0.0,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
     ) -> History:
         """Train: make a `Trainer` of these arguments and run it.
 
         Parameters
         ----------
-        x, t, epochs, validation_data
+        x, t, epochs, validation_data, sample_weight, class_weight
             As for `Trainer.fit`.
         loss, optimizer, batch_size, shuffle, seed, rng, l1, l2
             As for `Trainer`.
@@ -546,7 +549,14 @@ class Network:
             l1=l1,
             l2=l2,
         )
-        return trainer.fit(x, t, epochs=epochs, validation_data=validation_data)
+        return trainer.fit(
+            x,
+            t,
+            epochs=epochs,
+            validation_data=validation_data,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+        )
 
     def copy(self) -> Network:
         """Return a network of its own memory with the same layers and parameters."""

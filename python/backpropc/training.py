@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from . import _core
 from ._arguments import FLOAT32, LARGEST, numbers_for, seed_value, shown, truth, whole_number
+from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class History:
 
     Notes
     -----
-    The loss of an epoch is the mean over its samples, each with the parameters it was trained with; the validation loss
+    The loss of an epoch is the (weighted) mean over its samples, each with the parameters it was trained with; the validation loss
     is that of the parameters at the epoch's end.
     """
 
@@ -212,6 +213,8 @@ class Trainer:
         *,
         until_epoch: int | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
     ) -> History:
         """Train for a number of epochs, in the core and without the GIL.
 
@@ -226,7 +229,13 @@ class Trainer:
         until_epoch : int
             Instead of `epochs`: up to the end of this epoch since the trainer's birth.
         validation_data : tuple of (x, t)
-            Samples whose loss is recorded at the end of every epoch.
+            Samples whose loss is recorded at the end of every epoch, each counting 1.
+        sample_weight : array_like, shape (n,)
+            How much each sample counts, at least 0 and finite: the loss of a batch is Σ wᵢEᵢ / Σ wᵢ. So a weight says
+            something only beside the others of its batch. A batch that weighs 0 is a step with a gradient of 0.
+        class_weight : dict of int to float, or "balanced"
+            How much the samples of a class count, where t holds integer classes; 1 for a class it does not name.
+            ``"balanced"`` gives each class that occurs the same sum, n in all. Multiplied with `sample_weight`.
 
         Returns
         -------
@@ -256,8 +265,9 @@ class Trainer:
             end = whole_number(until_epoch, "until_epoch", 0)
         _, rows, targets = self._network._samples(x, t, self._loss, one_allowed=False)
         held_out = self._held_out(validation_data)
+        weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
         try:
-            self._core.fit(rows, targets, min(end, 2**63), *held_out)
+            self._core.fit(rows, targets, min(end, 2**63), *held_out, weights)
         finally:
             self._has_validation += [validation_data is not None] * (self.epoch - len(self._has_validation))
         return self._history_since(first)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .activations import Array
+from .activations import ACTIVATIONS, Array
+from .losses import LOSSES
 from .optimizers import Optimizer
-from .vector import Net, trace
+from .vector import Net, dense_forward, output_delta
 
 
 def penalty(net: Net, l1: Sequence[float], l2: Sequence[float]) -> float:
@@ -17,11 +18,47 @@ def penalty(net: Net, l1: Sequence[float], l2: Sequence[float]) -> float:
     return float(sum(one * np.abs(w).sum() + 0.5 * two * (w**2).sum() for w, one, two in layers))
 
 
-def penalized_step(
-    net: Net, x: Array, t: Array, loss: str, optimizer: Optimizer, l1: Sequence[float], l2: Sequence[float]
+def sample_losses(net: Net, loss: str, z: Array, a: Array, t: Array) -> Array:
+    """E of each sample, from z where the loss knows the output activation."""
+    from_z = LOSSES[loss].from_z.get(net.activations[-1])
+    return from_z.value(z, t) if from_z else LOSSES[loss].value(a, t)
+
+
+def gradients(net: Net, x: Array, t: Array, loss: str, weight: Array) -> tuple[float, list[Array], list[Array]]:
+    """E = Σ wᵢEᵢ / Σ wᵢ with its dw and db; all 0 where all weights are."""
+    n, total = len(x), weight.sum()
+    share = weight / total if total > 0 else np.zeros(n)
+    reads, z, a = [], [], x
+    for w, b, activation in zip(*net, strict=True):
+        reads.append(a)
+        zl, a = dense_forward(a, w, b, activation)
+        z.append(zl)
+    value = float(share @ sample_losses(net, loss, z[-1], a, t))
+    delta = output_delta(net, loss, z[-1], a, t) * n * share[:, np.newaxis]
+    dw, db = [], []
+    for layer in range(len(net.w) - 1, -1, -1):
+        dw.insert(0, reads[layer].T @ delta)
+        db.insert(0, delta.sum(axis=0))
+        if layer > 0:
+            delta = ACTIVATIONS[net.activations[layer - 1]].backward(delta @ net.w[layer].T, z[layer - 1])
+    return value, dw, db
+
+
+def step(
+    net: Net,
+    x: Array,
+    t: Array,
+    loss: str,
+    optimizer: Optimizer,
+    *,
+    weight: Array | None = None,
+    l1: Sequence[float] | None = None,
+    l2: Sequence[float] | None = None,
 ) -> float:
     """One step down E plus the penalties, in place; returns E alone, before it."""
-    done = trace(net, x, t, loss)
-    dw = [g + one * np.sign(w) + two * w for g, w, one, two in zip(done.dw, net.w, l1, l2, strict=True)]
-    optimizer.step([*net.w, *net.b], [*dw, *done.db], done.loss + penalty(net, l1, l2))
-    return done.loss
+    zero = [0.0] * len(net.w)
+    l1, l2 = l1 or zero, l2 or zero
+    value, dw, db = gradients(net, x, t, loss, np.ones(len(x)) if weight is None else weight)
+    dw = [g + one * np.sign(w) + two * w for g, w, one, two in zip(dw, net.w, l1, l2, strict=True)]
+    optimizer.step([*net.w, *net.b], [*dw, *db], value + penalty(net, l1, l2))
+    return value

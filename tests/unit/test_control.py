@@ -52,12 +52,12 @@ def test_penalties_are_the_oracles(name: str, arguments: Any, batch_size: int, l
         net, optimizer=getattr(bp, name)(**arguments), batch_size=batch_size, seed=3, l1=l1, l2=l2, loss=HALF
     )
     history = trainer.fit(x, t, epochs=8)
-    of_layers = [np.broadcast_to(value, 2).tolist() for value in (l1, l2)]
+    penalties: Any = {"l1": np.broadcast_to(l1, 2).tolist(), "l2": np.broadcast_to(l2, 2).tolist()}
     total = 0.0
     for batch in batches(3, 8, 23, batch_size):
-        total += len(batch) * control.penalized_step(mirror, x[batch], t[batch], HALF, optimizer, *of_layers)
+        total += len(batch) * control.step(mirror, x[batch], t[batch], HALF, optimizer, **penalties)
     assert_close(net, mirror)
-    assert_within(sum(history.loss), total / 23, 1e-10 * total), "reported without the penalties"
+    assert_within(sum(history.loss), total / 23, 1e-10 * total, "the losses, which are reported without the penalties")
 
 
 def test_a_penalty_alone_draws_weights_to_zero_and_leaves_biases(dtype: str) -> None:
@@ -78,6 +78,93 @@ def test_frozen_layers_are_not_penalized(dtype: str) -> None:
     bp.Trainer(net, optimizer=bp.SGD(0.1), l2=0.5, batch_size=4, seed=0).fit(*data())
     assert_same_bits(net.layers[0].w, before)
 
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", bp.LOSSES)
+@pytest.mark.parametrize("output", ["logistic", "softmax"])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_sample_weight_is_the_oracles(loss: str, output: str, shuffle: bool) -> None:
+    """Also in a batch where all weigh nothing, the fourth of the unshuffled: E and its gradient are 0 there."""
+    net, optimizer = network(SIZES, "tanh", output), optimizers.Sgd(0.02, 0.5)
+    mirror, (x, t) = oracle_net(net), data(loss)
+    weight = np.random.default_rng(5).exponential(size=23)
+    weight[15:20] = 0
+    trainer = bp.Trainer(net, loss=loss, optimizer=bp.SGD(0.02, 0.5), batch_size=5, shuffle=shuffle, seed=3)
+    history = trainer.fit(x, t, epochs=4, sample_weight=weight)
+    order = batches(3, 4, 23, 5) if shuffle else [np.arange(at, min(at + 5, 23)) for at in range(0, 23, 5)] * 4
+    losses = [
+        weight[batch].sum() * control.step(mirror, x[batch], t[batch], loss, optimizer, weight=weight[batch])
+        for batch in order
+    ]
+    assert_close(net, mirror)
+    want = np.reshape(losses, (4, 5)).sum(axis=1) / weight.sum()
+    assert_within(history.loss, want, 1e-10 * want)
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1.0, 1e300])
+def test_only_the_ratio_of_weights_matters(factor: float, dtype: str) -> None:
+    """Equal weights are none, up to rounding; and 2 counts as twice the sample."""
+    nets = [network(SIZES, "tanh", "logistic", dtype) for _ in range(2)]
+    x, t = data(n=4)
+    nets[0].fit(x, t, optimizer=bp.SGD(0.5), batch_size=4, sample_weight=np.array([1, 2, 1, 3]) * factor, seed=0)
+    nets[1].fit(x[[0, 1, 1, 2, 3, 3, 3]], t[[0, 1, 1, 2, 3, 3, 3]], optimizer=bp.SGD(0.5), batch_size=7, seed=0)
+    assert_within(nets[0].parameters, nets[1].parameters, 100 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("batch_size", [1, 6])
+def test_class_weight_is_a_weight_for_each_sample(batch_size: int, dtype: str) -> None:
+    x, classes = data()[0], np.repeat([0, 2], [17, 6])
+    options: Any = {"optimizer": bp.Adam(), "batch_size": batch_size, "seed": 2, "epochs": 3}
+    for class_weight, of_class in (
+        ("balanced", [23 / (2 * 17), 1.0, 23 / (2 * 6)]),
+        ({2: 3, 0: 0.5}, [0.5, 1.0, 3.0]),
+        ({np.int64(2): 4.0}, [1.0, 1.0, 4.0]),
+    ):
+        more = np.linspace(1, 2, 23)
+        for given, want in ((None, np.ones(23)), (more, more)):
+            nets = [network(SIZES, "tanh", "softmax", dtype) for _ in range(2)]
+            loss = "softmax_cross_entropy"
+            nets[0].fit(x, classes, loss, class_weight=class_weight, sample_weight=given, **options)
+            nets[1].fit(x, classes, loss, sample_weight=want * np.array(of_class)[classes], **options)
+            assert_same_bits(nets[0].parameters, nets[1].parameters)
+
+
+WRONG_WEIGHTS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"sample_weight": [1.0, -1.0, 1.0]}, ValueError, r"sample_weight\[1\] is -1.0; weights must be at least 0 and finite"),
+    ({"sample_weight": [1.0, 1.0, np.nan]}, ValueError, r"sample_weight\[2\] is nan"),
+    ({"sample_weight": [0, 0, 0]}, ValueError, r"sample_weight sums to 0 over the samples; it must be above 0"),
+    ({"sample_weight": [1e308] * 3}, ValueError, r"sample_weight sums to inf"),
+    ({"sample_weight": [1, 1]}, ValueError, r"sample_weight has shape \(2,\); it must be \(3,\)"),
+    ({"sample_weight": ["a", "b", "c"]}, TypeError, r"sample_weight has dtype .*; it must hold real numbers"),
+    ({"class_weight": "fair"}, ValueError, r"class_weight is 'fair'; it must be 'balanced', or a dict"),
+    ({"class_weight": 3}, TypeError, r"class_weight is 3; it must be 'balanced', or a dict"),
+    ({"class_weight": {3: 1.0}}, ValueError, r"class_weight names class 3; the classes must be 0 to 2"),
+    ({"class_weight": {0: -1.0}}, ValueError, r"class_weight\[0\] is -1.0; it must be at least 0 and finite"),
+    ({"class_weight": {"a": 1.0}}, TypeError, r"class_weight: a class is 'a'; it must be an integer"),
+    ({"class_weight": {0: 0.0}}, ValueError, r"class_weight sums to 0"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), WRONG_WEIGHTS, ids=[str(case[0]) for case in WRONG_WEIGHTS])
+def test_weights_that_are_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    net = bp.Network(SIZES, "tanh", "softmax", seed=0)
+    before = net.parameters.copy()
+    with pytest.raises(error, match=message):
+        net.fit(data()[0][:3], [0, 0, 0], "softmax_cross_entropy", optimizer=bp.SGD(0.1), **options)
+    assert_same_bits(net.parameters, before)
+
+
+def test_class_weight_needs_classes() -> None:
+    net = bp.Network(SIZES, "tanh", "softmax", seed=0)
+    with pytest.raises(ValueError, match=r"class_weight is given, but t is not a vector of integer classes"):
+        net.fit(*data("softmax_cross_entropy"), "softmax_cross_entropy", bp.SGD(0.1), class_weight="balanced")
+    with pytest.raises(ValueError, match=r"t\[1\] is class 7; with 3 outputs the classes must be 0 to 2"):
+        net.fit(data()[0][:2], [0, 7], "softmax_cross_entropy", bp.SGD(0.1), class_weight="balanced")
+
+
+# --- off, and the same everywhere -------------------------------------------------------------------------------------
 
 OFF: dict[str, Any] = {"l1": 0.0, "l2": [0, 0]}
 
