@@ -11,8 +11,8 @@ std::unique_ptr<Trainer<T>> make_trainer(std::shared_ptr<Network<T>> network, co
                                          std::uint64_t seed, const Regularization& regularization) {
   require(batch_size > 0, "batch_size must be at least 1");
   const std::size_t n_layers = network->layers().size();
-  for (const auto* of_layers : {&regularization.l1, &regularization.l2})
-    require(of_layers->empty() || of_layers->size() == n_layers, "l1 and l2 have one number for each layer, or none");
+  for (const auto* of_layers : {&regularization.l1, &regularization.l2, &regularization.dropout})
+    require(of_layers->empty() || of_layers->size() == n_layers, "regularization has one number for each layer, or none");
   return std::make_unique<Trainer<T>>(std::move(network),
                                       TrainerSettings{loss, optimizer, batch_size, shuffle, seed, regularization});
 }
@@ -78,10 +78,10 @@ void bind_for(py::module_& m, const char* name) {
 
 void bind_trainer(py::module_& m) {
   py::class_<Regularization>(m, "Regularization")
-      .def(py::init([](std::vector<double> l1, std::vector<double> l2) {
-             return Regularization{std::move(l1), std::move(l2)};
-           }),
-           py::kw_only(), py::arg("l1") = std::vector<double>{}, py::arg("l2") = std::vector<double>{});
+      .def(py::init<>())
+      .def_readwrite("l1", &Regularization::l1)
+      .def_readwrite("l2", &Regularization::l2)
+      .def_readwrite("dropout", &Regularization::dropout);
   bind_for<float>(m, "TrainerFloat32");
   bind_for<double>(m, "TrainerFloat64");
 }

@@ -10,10 +10,12 @@
 
 namespace backpropc {
 
-// E becomes E + Σ l1·|w| + ½·l2·w² over the weights, not the biases; one number for each layer, or none at all.
+// Each of one number for each layer, or of none, which costs nothing.
 struct Regularization {
-  std::vector<double> l1, l2;
+  std::vector<double> l1, l2;   // E becomes E + Σ l1·|w| + ½·l2·w², over the weights, not the biases
+  std::vector<double> dropout;  // the rate for what a layer reads
 
+  bool drops_out() const { return !dropout.empty(); }
   bool penalizes() const { return !l1.empty() || !l2.empty(); }
   double l1_of(std::size_t layer) const { return l1.empty() ? 0.0 : l1[layer]; }
   double l2_of(std::size_t layer) const { return l2.empty() ? 0.0 : l2[layer]; }

@@ -7,6 +7,7 @@
 
 #include "core/errors.hpp"
 #include "core/philox.hpp"
+#include "training/dropout.hpp"
 
 namespace backpropc {
 
@@ -65,7 +66,9 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, s
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) position_ = 0;
-  if (settings_.batch_size == 1 && training.weight == nullptr && adds_to_parameters()) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
+  const bool steps_are_plain =
+      training.weight == nullptr && !settings_.regularization.drops_out() && adds_to_parameters();
+  if (settings_.batch_size == 1 && steps_are_plain) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   if (online_ != nullptr) online_->load();
   // However it ends, the network has what was learned.
   struct Saved {
@@ -215,6 +218,7 @@ double Trainer<T>::step(const Samples<T>& batch) {
 // Forward and BP1, then, if the loss is finite, the rest of the step.
 template <class T>
 typename Trainer<T>::BatchLoss Trainer<T>::update(const Samples<T>& batch) {
+  draw_masks(batch.n);
   forward(*network_, batch.x, batch.n, *workspace_);
   const BatchLoss loss = batch_error(batch);
   if (!std::isfinite(loss.mean)) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, loss.mean));
@@ -279,6 +283,15 @@ void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now
            });
 }
 
+// Dropout: which units the layers read in this step.
+template <class T>
+void Trainer<T>::draw_masks(std::size_t n) {
+  const Regularization& r = settings_.regularization;
+  for (std::size_t l = 0; l < r.dropout.size(); ++l)
+    if (T* const mask = workspace_->mask(l))
+      draw_mask(settings_.seed, step_count(), l, r.dropout[l], n, network_->layers()[l].fan_in, mask);
+}
+
 template <class T>
 double Trainer<T>::penalties() {
   const Regularization& r = settings_.regularization;
@@ -301,8 +314,12 @@ void Trainer<T>::penalize(std::size_t l, std::size_t begin, std::size_t n) {
 
 template <class T>
 void Trainer<T>::make_room(std::size_t batch) {
-  if (workspace_ == nullptr || workspace_->rows() < batch || workspace_->scratch().outdated())
+  if (workspace_ == nullptr || workspace_->rows() < batch || workspace_->scratch().outdated()) {
     workspace_ = std::make_unique<Workspace<T>>(*network_, settings_.loss, batch);
+    const std::vector<double>& dropout = settings_.regularization.dropout;
+    for (std::size_t l = 0; l < dropout.size(); ++l)
+      if (dropout[l] > 0.0) workspace_->add_mask(l, network_->layers()[l].fan_in);
+  }
   share_.reserve(batch);
   if (!settings_.shuffle) return;
   batch_weight_.reserve(batch);

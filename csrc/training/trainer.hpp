@@ -79,6 +79,7 @@ class Trainer {
   BatchLoss batch_error(const Samples<T>& batch);
   void update_directly(const Samples<T>& batch, T rate);
   void update_by_gradient(const Samples<T>& batch, const Progress& now);
+  void draw_masks(std::size_t n);
   double penalties();
   void penalize(std::size_t l, std::size_t begin, std::size_t n);
   void make_room(std::size_t batch);

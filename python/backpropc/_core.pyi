@@ -57,7 +57,9 @@ class NetworkFloat32(Network): ...
 class NetworkFloat64(Network): ...
 
 class Regularization:
-    def __init__(self, *, l1: Sequence[float] = (), l2: Sequence[float] = ()) -> None: ...
+    l1: Sequence[float]
+    l2: Sequence[float]
+    dropout: Sequence[float]
 
 class Trainer:
     """What TrainerFloat32 and TrainerFloat64 have in common; there is no such class at run time."""

@@ -507,6 +507,8 @@ class Network:
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         l1: float | Sequence[float] = 0.0,
         l2: float | Sequence[float] = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
     ) -> History:
@@ -516,7 +518,7 @@ class Network:
         ----------
         x, t, epochs, validation_data, sample_weight, class_weight
             As for `Trainer.fit`.
-        loss, optimizer, batch_size, shuffle, seed, rng, l1, l2
+        loss, optimizer, batch_size, shuffle, seed, rng, l1, l2, dropout, input_dropout
             As for `Trainer`.
 
         Returns
@@ -548,6 +550,8 @@ class Network:
             rng=rng,
             l1=l1,
             l2=l2,
+            dropout=dropout,
+            input_dropout=input_dropout,
         )
         return trainer.fit(
             x,

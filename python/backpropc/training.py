@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arguments import FLOAT32, LARGEST, numbers_for, seed_value, shown, truth, whole_number
+from ._arguments import FLOAT32, LARGEST, numbers_for, real_number, seed_value, shown, truth, whole_number
 from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
 
@@ -27,6 +27,16 @@ def _penalty(network: Network, value: float | Sequence[float], name: str) -> tup
     largest = LARGEST[network.dtype]
     must = f"at least 0 and finite in {network.dtype}"
     return numbers_for(value, name, len(network.layers), "each layer", 0.0, math.nextafter(largest, math.inf), must)
+
+
+def _dropout(network: Network, hidden: float | Sequence[float], of_input: float) -> tuple[float, ...]:
+    """Return the rate for what each layer reads."""
+    must, n_hidden = "at least 0 and below 1", len(network.layers) - 1
+    if n_hidden == 0 and np.any(np.asarray(hidden) != 0):
+        raise ValueError(f"dropout is {shown(hidden)}; it must be 0 where there is no hidden layer")
+    rates = numbers_for(hidden, "dropout", n_hidden, "each hidden layer", 0.0, 1.0, must) or (0.0,) * n_hidden
+    first = numbers_for(real_number(of_input, "input_dropout"), "input_dropout", 1, "the input", 0.0, 1.0, must) or (0.0,)
+    return first + rates if any(first + rates) else ()
 
 
 class History:
@@ -89,6 +99,9 @@ class Trainer:
     l1, l2 : float or sequence of float
         Penalties: a step descends E + l1·Σ|w| + ½·l2·Σw², over the weights, not the biases, whatever the batch size.
         One number, or one for each layer. Losses are reported without them.
+    dropout, input_dropout : float or sequence of float, and float
+        The probability, in [0, 1), with which a step leaves out a hidden unit (one number, or one for each hidden layer)
+        or an input; what stays is divided by 1 − rate. Only steps do so: validation, `predict` and `loss` do not.
 
     Raises
     ------
@@ -100,7 +113,9 @@ class Trainer:
     Notes
     -----
     The order of epoch e is a Fisher–Yates shuffle by Philox4x64-10 with key (seed, 1) and e for a substream, so it
-    depends on nothing that came before.
+    depends on nothing that came before. Which of layer l's inputs are left out in step s comes from key (seed, 2) and
+    substream (s, l): 32 bits for each, a multiple of eight for each sample. Dropout is inverted, after Srivastava et al.
+    2014.
 
     Examples
     --------
@@ -122,6 +137,8 @@ class Trainer:
         rng: Seed = None,
         l1: float | Sequence[float] = 0.0,
         l2: float | Sequence[float] = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
     ) -> None:
         from .network import Network
 
@@ -140,8 +157,10 @@ class Trainer:
         self._batch_size = whole_number(batch_size, "batch_size", 1)
         self._shuffle = truth(shuffle, "shuffle")
         self._seed = seed_value(seed, rng)
-        penalties = {"l1": l1, "l2": l2}
-        self._regularization = {name: _penalty(network, value, name) for name, value in penalties.items()}
+        self._regularization = _core.Regularization()
+        self._regularization.l1 = _penalty(network, l1, "l1")
+        self._regularization.l2 = _penalty(network, l2, "l2")
+        self._regularization.dropout = _dropout(network, dropout, input_dropout)
         self._has_validation: list[bool] = []
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,
@@ -150,7 +169,7 @@ class Trainer:
             batch_size=min(self._batch_size, 2**62),
             shuffle=self._shuffle,
             seed=self._seed,
-            regularization=_core.Regularization(**self._regularization),
+            regularization=self._regularization,
         )
 
     @property

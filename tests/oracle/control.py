@@ -24,14 +24,16 @@ def sample_losses(net: Net, loss: str, z: Array, a: Array, t: Array) -> Array:
     return from_z.value(z, t) if from_z else LOSSES[loss].value(a, t)
 
 
-def gradients(net: Net, x: Array, t: Array, loss: str, weight: Array) -> tuple[float, list[Array], list[Array]]:
-    """E = Σ wᵢEᵢ / Σ wᵢ with its dw and db; all 0 where all weights are."""
+def gradients(
+    net: Net, x: Array, t: Array, loss: str, weight: Array, masks: list[Array]
+) -> tuple[float, list[Array], list[Array]]:
+    """E = Σ wᵢEᵢ / Σ wᵢ with its dw and db; all 0 where all weights are. Layer l reads its input times masks[l]."""
     n, total = len(x), weight.sum()
     share = weight / total if total > 0 else np.zeros(n)
     reads, z, a = [], [], x
-    for w, b, activation in zip(*net, strict=True):
-        reads.append(a)
-        zl, a = dense_forward(a, w, b, activation)
+    for w, b, activation, mask in zip(*net, masks, strict=True):
+        reads.append(a * mask)
+        zl, a = dense_forward(reads[-1], w, b, activation)
         z.append(zl)
     value = float(share @ sample_losses(net, loss, z[-1], a, t))
     delta = output_delta(net, loss, z[-1], a, t) * n * share[:, np.newaxis]
@@ -40,7 +42,8 @@ def gradients(net: Net, x: Array, t: Array, loss: str, weight: Array) -> tuple[f
         dw.insert(0, reads[layer].T @ delta)
         db.insert(0, delta.sum(axis=0))
         if layer > 0:
-            delta = ACTIVATIONS[net.activations[layer - 1]].backward(delta @ net.w[layer].T, z[layer - 1])
+            da = delta @ net.w[layer].T * masks[layer]
+            delta = ACTIVATIONS[net.activations[layer - 1]].backward(da, z[layer - 1])
     return value, dw, db
 
 
@@ -54,11 +57,13 @@ def step(
     weight: Array | None = None,
     l1: Sequence[float] | None = None,
     l2: Sequence[float] | None = None,
+    masks: list[Array] | None = None,
 ) -> float:
     """One step down E plus the penalties, in place; returns E alone, before it."""
     zero = [0.0] * len(net.w)
     l1, l2 = l1 or zero, l2 or zero
-    value, dw, db = gradients(net, x, t, loss, np.ones(len(x)) if weight is None else weight)
+    weight = np.ones(len(x)) if weight is None else weight
+    value, dw, db = gradients(net, x, t, loss, weight, masks or [np.ones(1)] * len(net.w))
     dw = [g + one * np.sign(w) + two * w for g, w, one, two in zip(dw, net.w, l1, l2, strict=True)]
     optimizer.step([*net.w, *net.b], [*dw, *db], value + penalty(net, l1, l2))
     return value

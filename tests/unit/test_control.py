@@ -164,9 +164,52 @@ def test_class_weight_needs_classes() -> None:
         net.fit(data()[0][:2], [0, 7], "softmax_cross_entropy", bp.SGD(0.1), class_weight="balanced")
 
 
+# --- dropout ----------------------------------------------------------------------------------------------------------
+
+DEEP = [5, 9, 17, 8, 3]
+
+
+@pytest.mark.parametrize("hidden", ["tanh", "relu", "gelu", "softmax"])
+@pytest.mark.parametrize("rates", [(0.0, 0.5), (0.2, [0.1, 0.0, 0.7]), (0.3, 0.0)], ids=str)
+@pytest.mark.parametrize(("name", "arguments", "batch_size"), CASES[:4])
+def test_dropout_is_the_oracles(name: str, arguments: Any, batch_size: int, rates: Any, hidden: str) -> None:
+    """Masks by step and layer; a unit's derivative is taken at what it was, not at what was left of it."""
+    net, optimizer = network(DEEP, hidden, "logistic"), optimizers.OPTIMIZERS[name](**arguments)
+    mirror, (x, t) = oracle_net(net), data()
+    trainer = bp.Trainer(
+        net, HALF, getattr(bp, name)(**arguments), batch_size, seed=3, input_dropout=rates[0], dropout=rates[1]
+    )
+    trainer.fit(x, t, epochs=3)
+    trainer.step(x[:6], t[:6])
+    of_layers = [rates[0], *np.broadcast_to(rates[1], 3).tolist()]
+    for count, batch in enumerate([*batches(3, 3, 23, batch_size), np.arange(6)]):
+        masks = [philox.mask(3, count, i, rate, len(batch), DEEP[i]) for i, rate in enumerate(of_layers)]
+        control.step(mirror, x[batch], t[batch], HALF, optimizer, masks=masks)
+    assert_close(net, mirror)
+
+
+def test_dropout_keeps_the_mean_and_drops_at_its_rate() -> None:
+    """Of 200,000 units within six standard deviations."""
+    net = bp.Network([1000, 1], "identity", seed=0, dtype="float64", initializer="zeros")
+    trainer = bp.Trainer(net, optimizer=bp.SGD(1.0), batch_size=200, seed=1, input_dropout=0.3, shuffle=False)
+    trainer.step(np.ones((200, 1000)), -np.ones((200, 1)))  # w becomes minus the mean of each column of the mask
+    kept = -net.layers[0].w * 0.7
+    assert abs(kept.mean() - 0.7) < 6 * np.sqrt(0.3 * 0.7 / 200_000)
+    assert kept.std() < 6 * np.sqrt(0.3 * 0.7 / 200)
+
+
+def test_only_steps_drop_out(dtype: str) -> None:
+    net, (x, t) = network(SIZES, "tanh", "logistic", dtype), data()
+    want, error = net.predict(x), net.loss(x, t)
+    trainer = bp.Trainer(net, optimizer=bp.SGD(0.0), dropout=0.5, input_dropout=0.5, seed=0)
+    assert trainer.fit(x, t, validation_data=(x, t)).val_loss == [error]
+    assert trainer.history.loss != [error]
+    assert_same_bits(net.predict(x), want)
+
+
 # --- off, and the same everywhere -------------------------------------------------------------------------------------
 
-OFF: dict[str, Any] = {"l1": 0.0, "l2": [0, 0]}
+OFF: dict[str, Any] = {"l1": 0.0, "l2": [0, 0], "dropout": 0.0, "input_dropout": 0.0}
 
 
 @pytest.mark.parametrize("optimizer", [bp.SGD(0.1), bp.Adam()], ids=str)
@@ -178,7 +221,11 @@ def test_what_is_off_changes_no_bit(optimizer: Any, batch_size: int, dtype: str)
     assert_same_bits(nets[0].parameters, nets[1].parameters)
 
 
-ON: dict[str, dict[str, Any]] = {"penalties": {"l1": 0.001, "l2": 0.01}}
+ON: dict[str, dict[str, Any]] = {
+    "penalties": {"l1": 0.001, "l2": 0.01},
+    "dropout": {"dropout": 0.5, "input_dropout": 0.2},
+    "weights": {"sample_weight": np.linspace(0, 1, 200)},
+}
 
 
 @pytest.mark.parametrize("name", ON)
@@ -207,6 +254,10 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"l2": 1e39}, ValueError, r"l2 is 1e\+39; it must be .* finite in float32"),
     ({"l2": [0.1, -1]}, ValueError, r"l2\[1\] is -1.0; it must be at least 0"),
     ({"l1": [0.1]}, ValueError, r"l1 has 1 numbers; it must be one number, or 2: one for each layer"),
+    ({"dropout": 1.0}, ValueError, r"dropout is 1.0; it must be at least 0 and below 1"),
+    ({"input_dropout": -0.5}, ValueError, r"input_dropout is -0.5; it must be at least 0 and below 1"),
+    ({"input_dropout": [0.5]}, TypeError, r"input_dropout is \[0.5\]; it must be a real number"),
+    ({"dropout": [0.5, 0.5]}, ValueError, r"dropout has 2 numbers; it must be one number, or 1: one for each hidden layer"),
     ({"l1": "much"}, TypeError, r"l1 is 'much'; it must be a real number"),
 ]
 
