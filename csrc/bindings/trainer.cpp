@@ -81,7 +81,10 @@ void bind_trainer(py::module_& m) {
       .def(py::init<>())
       .def_readwrite("l1", &Regularization::l1)
       .def_readwrite("l2", &Regularization::l2)
-      .def_readwrite("dropout", &Regularization::dropout);
+      .def_readwrite("dropout", &Regularization::dropout)
+      .def_readwrite("clip_value", &Regularization::clip_value)
+      .def_readwrite("clip_norm", &Regularization::clip_norm)
+      .def_readwrite("max_norm", &Regularization::max_norm);
   bind_for<float>(m, "TrainerFloat32");
   bind_for<double>(m, "TrainerFloat64");
 }

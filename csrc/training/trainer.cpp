@@ -13,15 +13,11 @@ namespace backpropc {
 
 namespace {
 
-std::string at_step(std::uint64_t epoch, std::uint64_t step, double loss) {
-  return "the loss is " +
-         std::string(std::isnan(loss) ? "nan"
-                     : loss > 0       ? "inf"
-                                      : "-inf") +
-         " in epoch " + std::to_string(epoch) + ", step " + std::to_string(step) +
+std::string at_step(const std::string& what, double value, std::uint64_t epoch, std::uint64_t step) {
+  const std::string number = std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  return what + " is " + number + " in epoch " + std::to_string(epoch) + ", step " + std::to_string(step) +
          "; it must be finite. The network is as it was before that step. Most often the learning rate is too large, "
-         "or x "
-         "or t hold values that are not finite or far from 1: lower the rate, or scale the data";
+         "or x or t hold values that are not finite or far from 1: lower the rate, or scale the data";
 }
 
 }  // namespace
@@ -66,8 +62,9 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, s
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) position_ = 0;
+  const Regularization& r = settings_.regularization;
   const bool steps_are_plain =
-      training.weight == nullptr && !settings_.regularization.drops_out() && adds_to_parameters();
+      adds_to_parameters() && training.weight == nullptr && !r.drops_out() && r.max_norm == infinity;
   if (settings_.batch_size == 1 && steps_are_plain) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   if (online_ != nullptr) online_->load();
   // However it ends, the network has what was learned.
@@ -131,7 +128,7 @@ bool Trainer<T>::run_online_steps(const Samples<T>& training, Watch& watch) {
     position_ += steps;
     epoch_weight_ += static_cast<double>(steps);
     count_steps(steps);
-    if (steps < n) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, last_loss));
+    if (steps < n) throw NonFinite(at_step("the loss", last_loss, epoch_ + 1, step_count() + 1));
     watch.took(n);
   }
   return true;
@@ -174,7 +171,7 @@ Samples<T> Trainer<T>::from(const Samples<T>& samples, std::size_t position) con
 template <class T>
 bool Trainer<T>::adds_to_parameters() const {
   return kernels<T>().optimizers[settings_.optimizer.index].plain(settings_.optimizer.parameters) &&
-         !settings_.regularization.penalizes();
+         !settings_.regularization.penalizes() && !settings_.regularization.clips();
 }
 
 template <class T>
@@ -221,13 +218,14 @@ typename Trainer<T>::BatchLoss Trainer<T>::update(const Samples<T>& batch) {
   draw_masks(batch.n);
   forward(*network_, batch.x, batch.n, *workspace_);
   const BatchLoss loss = batch_error(batch);
-  if (!std::isfinite(loss.mean)) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, loss.mean));
-  count_steps(1);
+  if (!std::isfinite(loss.mean)) throw NonFinite(at_step("the loss", loss.mean, epoch_ + 1, step_count() + 1));
   const double penalized = loss.mean + penalties();
   if (adds_to_parameters())
     update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
-    update_by_gradient(batch, {step_count(), penalized, former_loss_});
+    update_by_gradient(batch, {step_count() + 1, penalized, former_loss_});
+  hold_norms();
+  count_steps(1);
   former_loss_ = penalized;
   return loss;
 }
@@ -260,27 +258,81 @@ void Trainer<T>::update_directly(const Samples<T>& batch, T rate) {
            });
 }
 
+// dw and db, then the optimizer's step: on a few rows at a time while they are in the cache, unless clip_norm must know the
+// whole gradient before.
 template <class T>
 void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now) {
-  const OptimizerKernels<T>& optimizer = kernels<T>().optimizers[settings_.optimizer.index];
+  const bool at_once = settings_.regularization.clip_norm == infinity;
+  const auto finish = [&](std::size_t l, std::size_t begin, std::size_t n) {
+    shape_gradient(l, begin, n);
+    if (at_once) descend(begin, n, now);
+  };
   backward(*network_, batch.x, batch.n, network_->first_trainable(), *workspace_,
            [&](std::size_t l, const T* a, T* delta) {
              const Layer& layer = network_->layers()[l];
              if (!layer.trainable) return;
-             const auto step = [&](std::size_t begin, std::size_t n) {
-               optimizer.step({n, network_->parameters() + begin, gradient_.data() + begin, state_.data() + begin,
-                               network_->n_parameters(), now, &settings_.optimizer.parameters});
-             };
-             dense_gradient_by_rows(
-                 layer.shape(batch.n), a, delta, gradient_.data() + layer.w, gradient_.data() + layer.b,
-                 workspace_->scratch(),
-                 [&](std::size_t row, std::size_t rows) {
-                   const std::size_t begin = layer.w + row * layer.fan_out, n = rows * layer.fan_out;
-                   penalize(l, begin, n);
-                   step(begin, n);
-                 });
-             step(layer.b, layer.fan_out);
+             dense_gradient_by_rows(layer.shape(batch.n), a, delta, gradient_.data() + layer.w,
+                                    gradient_.data() + layer.b, workspace_->scratch(),
+                                    [&](std::size_t row, std::size_t rows) {
+                                      finish(l, layer.w + row * layer.fan_out, rows * layer.fan_out);
+                                    });
+             finish(l, layer.b, layer.fan_out);
            });
+  if (at_once) return;
+  bound_norm();
+  for_each_trainable([&](const Layer& layer) {
+    for_each_block_of_rows(layer.fan_in + 1, 8 * layer.fan_out, [&](std::size_t row, std::size_t rows) {
+      descend(layer.w + row * layer.fan_out, rows * layer.fan_out, now);
+    });
+  });
+}
+
+// The optimizer's step on n parameters.
+template <class T>
+void Trainer<T>::descend(std::size_t begin, std::size_t n, const Progress& now) {
+  kernels<T>().optimizers[settings_.optimizer.index].step({n, network_->parameters() + begin, gradient_.data() + begin,
+                                                           state_.data() + begin, network_->n_parameters(), now,
+                                                           &settings_.optimizer.parameters});
+}
+
+// The penalties' gradient and clip_value, for n weights or biases of layer l.
+template <class T>
+void Trainer<T>::shape_gradient(std::size_t l, std::size_t begin, std::size_t n) {
+  const Regularization& r = settings_.regularization;
+  T* const gradient = gradient_.data() + begin;
+  if (r.penalizes() && begin < network_->layers()[l].b)
+    add_penalty_gradient(n, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)), network_->parameters() + begin,
+                         gradient);
+  if (r.clip_value < infinity) clip(n, static_cast<T>(r.clip_value), gradient);
+}
+
+// clip_norm: the whole gradient is shrunk to that norm where it is longer (Pascanu, Mikolov, Bengio 2013, Algorithm 1).
+template <class T>
+void Trainer<T>::bound_norm() {
+  double squares = 0.0;
+  for_each_trainable([&](const Layer& layer) {
+    squares += sum_of_squares(layer.end() - layer.w, gradient_.data() + layer.w, parts_);
+  });
+  const double norm = std::sqrt(squares), most = settings_.regularization.clip_norm;
+  if (!std::isfinite(norm)) throw NonFinite(at_step("the gradient's norm", norm, epoch_ + 1, step_count() + 1));
+  if (norm <= most) return;
+  const T shrink = static_cast<T>(most / norm);
+  for_each_trainable([&](const Layer& layer) {
+    for_each_block_of_rows(layer.fan_in + 1, layer.fan_out, [&](std::size_t row, std::size_t rows) {
+      kernels<T>().scale(rows * layer.fan_out, shrink, gradient_.data() + layer.w + row * layer.fan_out);
+    });
+  });
+}
+
+// max_norm (Srebro, Shraibman 2005; Srivastava et al. 2014): the weights that lead to a unit, after the step.
+template <class T>
+void Trainer<T>::hold_norms() {
+  const double most = settings_.regularization.max_norm;
+  if (most == infinity) return;
+  for_each_trainable([&](const Layer& layer) {
+    parts_.reserve(layer.fan_out);
+    hold_columns(layer.fan_in, layer.fan_out, most, network_->w(layer), parts_.data());
+  });
 }
 
 // Dropout: which units the layers read in this step.
@@ -301,15 +353,6 @@ double Trainer<T>::penalties() {
     total += penalty(layer.fan_in * layer.fan_out, r.l1_of(l), r.l2_of(l), network_->w(layer), parts_);
   }
   return total;
-}
-
-// Adds the penalties' gradient for n weights of layer l.
-template <class T>
-void Trainer<T>::penalize(std::size_t l, std::size_t begin, std::size_t n) {
-  const Regularization& r = settings_.regularization;
-  if (r.penalizes())
-    add_penalty_gradient(n, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)), network_->parameters() + begin,
-                         gradient_.data() + begin);
 }
 
 template <class T>

@@ -81,7 +81,16 @@ class Trainer {
   void update_by_gradient(const Samples<T>& batch, const Progress& now);
   void draw_masks(std::size_t n);
   double penalties();
-  void penalize(std::size_t l, std::size_t begin, std::size_t n);
+  void shape_gradient(std::size_t l, std::size_t begin, std::size_t n);
+  void descend(std::size_t begin, std::size_t n, const Progress& now);
+  void bound_norm();
+  // f(layer) for each layer that learns.
+  template <class F>
+  void for_each_trainable(F f) {
+    for (const Layer& layer : network_->layers())
+      if (layer.trainable) f(layer);
+  }
+  void hold_norms();
   void make_room(std::size_t batch);
 
   std::shared_ptr<Network<T>> network_;

@@ -60,6 +60,9 @@ class Regularization:
     l1: Sequence[float]
     l2: Sequence[float]
     dropout: Sequence[float]
+    clip_value: float
+    clip_norm: float
+    max_norm: float
 
 class Trainer:
     """What TrainerFloat32 and TrainerFloat64 have in common; there is no such class at run time."""

@@ -509,6 +509,9 @@ class Network:
         l2: float | Sequence[float] = 0.0,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
     ) -> History:
@@ -518,7 +521,7 @@ class Network:
         ----------
         x, t, epochs, validation_data, sample_weight, class_weight
             As for `Trainer.fit`.
-        loss, optimizer, batch_size, shuffle, seed, rng, l1, l2, dropout, input_dropout
+        loss, optimizer, batch_size, shuffle, seed, rng, l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm
             As for `Trainer`.
 
         Returns
@@ -552,6 +555,9 @@ class Network:
             l2=l2,
             dropout=dropout,
             input_dropout=input_dropout,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+            max_norm=max_norm,
         )
         return trainer.fit(
             x,

@@ -39,6 +39,15 @@ def _dropout(network: Network, hidden: float | Sequence[float], of_input: float)
     return first + rates if any(first + rates) else ()
 
 
+def _bound(network: Network, value: float | None, name: str) -> float:
+    if value is None:
+        return math.inf
+    number = real_number(value, name)
+    if not float(np.finfo(network.dtype).tiny) <= number <= LARGEST[network.dtype]:
+        raise ValueError(f"{name} is {number}; it must be None, or above 0 and finite in {network.dtype}")
+    return number
+
+
 class History:
     """What a run of epochs recorded.
 
@@ -102,6 +111,11 @@ class Trainer:
     dropout, input_dropout : float or sequence of float, and float
         The probability, in [0, 1), with which a step leaves out a hidden unit (one number, or one for each hidden layer)
         or an input; what stays is divided by 1 − rate. Only steps do so: validation, `predict` and `loss` do not.
+    clip_value, clip_norm : float or None
+        Bounds of the gradient, which has the penalties' in it: of each element; then of the norm of it all, over the
+        layers that learn (Pascanu, Mikolov, Bengio 2013). A gradient that is longer is shrunk to that norm.
+    max_norm : float or None
+        Bound of the norm of the weights that lead to a unit, held after every step (Srivastava et al. 2014).
 
     Raises
     ------
@@ -139,6 +153,9 @@ class Trainer:
         l2: float | Sequence[float] = 0.0,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
     ) -> None:
         from .network import Network
 
@@ -161,6 +178,9 @@ class Trainer:
         self._regularization.l1 = _penalty(network, l1, "l1")
         self._regularization.l2 = _penalty(network, l2, "l2")
         self._regularization.dropout = _dropout(network, dropout, input_dropout)
+        self._regularization.clip_value = _bound(network, clip_value, "clip_value")
+        self._regularization.clip_norm = _bound(network, clip_norm, "clip_norm")
+        self._regularization.max_norm = _bound(network, max_norm, "max_norm")
         self._has_validation: list[bool] = []
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,

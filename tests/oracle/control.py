@@ -58,6 +58,9 @@ def step(
     l1: Sequence[float] | None = None,
     l2: Sequence[float] | None = None,
     masks: list[Array] | None = None,
+    clip_value: float = np.inf,
+    clip_norm: float = np.inf,
+    max_norm: float = np.inf,
 ) -> float:
     """One step down E plus the penalties, in place; returns E alone, before it."""
     zero = [0.0] * len(net.w)
@@ -65,5 +68,12 @@ def step(
     weight = np.ones(len(x)) if weight is None else weight
     value, dw, db = gradients(net, x, t, loss, weight, masks or [np.ones(1)] * len(net.w))
     dw = [g + one * np.sign(w) + two * w for g, w, one, two in zip(dw, net.w, l1, l2, strict=True)]
-    optimizer.step([*net.w, *net.b], [*dw, *db], value + penalty(net, l1, l2))
+    clipped = [np.clip(g, -clip_value, clip_value) for g in (*dw, *db)]
+    norm = np.sqrt(sum((g**2).sum() for g in clipped))
+    optimizer.step(
+        [*net.w, *net.b], [g * min(1.0, clip_norm / norm) for g in clipped], value + penalty(net, l1, l2)
+    )
+    for w in net.w:
+        norms = np.linalg.norm(w, axis=0)
+        w *= np.where(norms > max_norm, max_norm / norms, 1.0)
     return value

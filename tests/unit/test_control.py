@@ -207,9 +207,55 @@ def test_only_steps_drop_out(dtype: str) -> None:
     assert_same_bits(net.predict(x), want)
 
 
+# --- bounds -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"clip_value": 0.004},
+        {"clip_norm": 0.05},
+        {"max_norm": 0.6},
+        {"clip_value": 0.01, "clip_norm": 0.04, "max_norm": 0.7, "l1": [0.001, 0.0], "l2": [0.01, 0.3]},
+        {"clip_value": 1e6, "clip_norm": 1e6, "max_norm": 1e6},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("name", "arguments", "batch_size"), CASES[:4])
+def test_bounds_are_the_oracles(name: str, arguments: Any, batch_size: int, bounds: dict[str, Any]) -> None:
+    net, optimizer = network(SIZES, "tanh", "logistic"), optimizers.OPTIMIZERS[name](**arguments)
+    mirror, (x, t) = oracle_net(net), data()
+    bp.Trainer(net, HALF, getattr(bp, name)(**arguments), batch_size, seed=3, **bounds).fit(x, t, epochs=5)
+    for batch in batches(3, 5, 23, batch_size):
+        control.step(mirror, x[batch], t[batch], HALF, optimizer, **bounds)
+    assert_close(net, mirror)
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_the_norm_is_that_of_the_layers_that_learn(frozen: int, dtype: str) -> None:
+    """A step of rate 1 is as long as its gradient: exactly clip_norm, whatever a frozen layer's would have been."""
+    net, (x, t) = network(SIZES, "tanh", "logistic", dtype), data()
+    trainer = bp.Trainer(net, HALF, bp.SGD(1.0), clip_norm=1e-3)
+    trainer.step(x, t)  # leaves a gradient of the layer that is frozen from now on
+    net.layers[frozen].trainable = False
+    before = net.parameters.astype("float64")
+    trainer.step(x, t)
+    assert abs(np.linalg.norm(net.parameters - before) - 1e-3) < 100 * np.finfo(dtype).eps
+
+
+def test_a_gradient_too_long_for_its_norm_ends_the_run_before_the_step() -> None:
+    net = bp.Network([1, 1], "identity", seed=0, dtype="float64", initializer="zeros")
+    before = net.parameters.copy()
+    trainer = bp.Trainer(net, "mean_absolute_error", bp.Adam(), clip_norm=1.0)
+    with pytest.raises(FloatingPointError, match=r"the gradient's norm is inf in epoch 1, step 1; it must be finite"):
+        trainer.step(np.full((1, 1), 1e200), np.ones((1, 1)))
+    assert_same_bits(net.parameters, before)
+    assert trainer.step_count == 0
+
+
 # --- off, and the same everywhere -------------------------------------------------------------------------------------
 
-OFF: dict[str, Any] = {"l1": 0.0, "l2": [0, 0], "dropout": 0.0, "input_dropout": 0.0}
+OFF: dict[str, Any] = {"l1": 0.0, "l2": [0, 0], "dropout": 0.0, "input_dropout": 0.0, "clip_value": None, "clip_norm": None}
 
 
 @pytest.mark.parametrize("optimizer", [bp.SGD(0.1), bp.Adam()], ids=str)
@@ -224,6 +270,7 @@ def test_what_is_off_changes_no_bit(optimizer: Any, batch_size: int, dtype: str)
 ON: dict[str, dict[str, Any]] = {
     "penalties": {"l1": 0.001, "l2": 0.01},
     "dropout": {"dropout": 0.5, "input_dropout": 0.2},
+    "bounds": {"clip_value": 0.01, "clip_norm": 0.1, "max_norm": 0.5},
     "weights": {"sample_weight": np.linspace(0, 1, 200)},
 }
 
@@ -258,6 +305,10 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"input_dropout": -0.5}, ValueError, r"input_dropout is -0.5; it must be at least 0 and below 1"),
     ({"input_dropout": [0.5]}, TypeError, r"input_dropout is \[0.5\]; it must be a real number"),
     ({"dropout": [0.5, 0.5]}, ValueError, r"dropout has 2 numbers; it must be one number, or 1: one for each hidden layer"),
+    ({"clip_norm": 0}, ValueError, r"clip_norm is 0.0; it must be None, or above 0 and finite in float32"),
+    ({"clip_value": -1}, ValueError, r"clip_value is -1.0; it must be None, or above 0"),
+    ({"max_norm": 1e39}, ValueError, r"max_norm is 1e\+39; it must be None, or above 0 and finite in float32"),
+    ({"max_norm": "one"}, TypeError, r"max_norm is 'one'; it must be a real number"),
     ({"l1": "much"}, TypeError, r"l1 is 'much'; it must be a real number"),
 ]
 
