@@ -107,7 +107,10 @@ void predict_block(const Network<T>& network, const T* x, std::size_t n, T* out,
 
 template <class T>
 Workspace<T>::Workspace(const Network<T>& network, const Choice& loss, std::size_t rows, Keep keep)
-    : rows_(rows), one_hot_(rows * network.fan_out()), sample_loss_(rows), scratch_(longest(network, rows), longest(network, rows)) {
+    : rows_(rows),
+      one_hot_(rows * network.fan_out()),
+      sample_loss_(rows),
+      scratch_(longest(network, rows), longest(network, rows)) {
   const std::size_t last = network.layers().size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
     const Layer& layer = network.layers()[l];
@@ -126,10 +129,9 @@ void forward(const Network<T>& network, const T* x, std::size_t n, Workspace<T>&
   for (std::size_t l = 0; l < network.layers().size(); ++l) {
     const Layer& layer = network.layers()[l];
     T* const z = ws.z(l) != nullptr ? ws.z(l) : ws.a(l);
-    if (ws.mask(l) != nullptr)
-      multiply_rows(n, layer.fan_in, l == 0 ? x : ws.a(l - 1), ws.mask(l), ws.masked(l));
-    dense_forward(layer.shape(n), ws.input(l, x), network.w(layer), network.b(layer), layer.activation, z,
-                  ws.a(l), ws.scratch());
+    if (ws.mask(l) != nullptr) multiply_rows(n, layer.fan_in, l == 0 ? x : ws.a(l - 1), ws.mask(l), ws.masked(l));
+    dense_forward(layer.shape(n), ws.input(l, x), network.w(layer), network.b(layer), layer.activation, z, ws.a(l),
+                  ws.scratch());
   }
 }
 

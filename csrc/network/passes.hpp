@@ -36,9 +36,7 @@ class Workspace {
   T* mask(std::size_t layer) { return mask_[layer].size() > 0 ? mask_[layer].data() : nullptr; }
   T* masked(std::size_t layer) { return masked_[layer].data(); }
   // What layer l read in the pass of x.
-  const T* input(std::size_t l, const T* x) {
-    return mask(l) != nullptr ? masked(l) : l == 0 ? x : a(l - 1);
-  }
+  const T* input(std::size_t l, const T* x) { return mask(l) != nullptr ? masked(l) : l == 0 ? x : a(l - 1); }
   T* one_hot() { return one_hot_.data(); }
   T* sample_loss() { return sample_loss_.data(); }
   Scratch<T>& scratch() { return scratch_; }

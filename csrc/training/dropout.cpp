@@ -8,8 +8,8 @@
 namespace backpropc {
 
 template <class T>
-void draw_mask(std::uint64_t seed, std::uint64_t step, std::size_t layer, double rate, std::size_t n, std::size_t fan_in,
-               T* mask) {
+void draw_mask(std::uint64_t seed, std::uint64_t step, std::size_t layer, double rate, std::size_t n,
+               std::size_t fan_in, T* mask) {
   constexpr std::size_t per_block = 8, work_of_unit = 8;
   const Philox random(seed, Stream::dropout, step, layer);
   const auto threshold = static_cast<std::uint64_t>(rate * 0x1p32);

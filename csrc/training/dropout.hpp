@@ -11,7 +11,7 @@ namespace backpropc {
 // (seed, step, layer, row, unit). Of row i, unit j has the j-th 32 bits, the low half of a number first, from number
 // i·4·⌈fan_in/8⌉ on; it stays where they are at least rate·2³².
 template <class T>
-void draw_mask(std::uint64_t seed, std::uint64_t step, std::size_t layer, double rate, std::size_t n, std::size_t fan_in,
-               T* mask);
+void draw_mask(std::uint64_t seed, std::uint64_t step, std::size_t layer, double rate, std::size_t n,
+               std::size_t fan_in, T* mask);
 
 }  // namespace backpropc

@@ -83,11 +83,11 @@ void hold_columns(std::size_t fan_in, std::size_t fan_out, double most, T* w, do
   });
 }
 
-#define BPC_INSTANTIATE(T)                                                    \
-  template void add_penalty_gradient(std::size_t, T, T, const T*, T*);        \
+#define BPC_INSTANTIATE(T)                                                         \
+  template void add_penalty_gradient(std::size_t, T, T, const T*, T*);             \
   template double penalty(std::size_t, double, double, const T*, Buffer<double>&); \
-  template void clip(std::size_t, T, T*); \
-  template double sum_of_squares(std::size_t, const T*, Buffer<double>&); \
+  template void clip(std::size_t, T, T*);                                          \
+  template double sum_of_squares(std::size_t, const T*, Buffer<double>&);          \
   template void hold_columns(std::size_t, std::size_t, double, T*, double*);
 
 BPC_INSTANTIATE(float)

@@ -12,8 +12,8 @@ namespace backpropc {
 
 // A vector has one number for each layer, or none; a bound is infinite where there is none. What is off costs nothing.
 struct Regularization {
-  std::vector<double> l1, l2;   // E becomes E + Σ l1·|w| + ½·l2·w², over the weights, not the biases
-  std::vector<double> dropout;  // the rate for what a layer reads
+  std::vector<double> l1, l2;    // E becomes E + Σ l1·|w| + ½·l2·w², over the weights, not the biases
+  std::vector<double> dropout;   // the rate for what a layer reads
   double clip_value = infinity;  // of each element of the gradient, which has the penalties' in it
   double clip_norm = infinity;   // of the gradient of all layers that learn, after that
   double max_norm = infinity;    // of the weights that lead to one unit, after the step

@@ -55,8 +55,7 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, const TrainerSettings& 
 }
 
 template <class T>
-void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, std::uint64_t until_epoch,
-                     const Stop& stop) {
+void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop) {
   const typename Network<T>::Changing changing(*network_);
   make_room(std::min(settings_.batch_size, training.n));
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
@@ -75,19 +74,18 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, s
       online.reset();
     }
   } const saved{online_};
-  train(training, validation, until_epoch, stop);
+  train(training, validation, end, stop);
 }
 
 template <class T>
-void Trainer<T>::train(const Samples<T>& training, const Samples<T>* validation, std::uint64_t until_epoch,
-                       const Stop& stop) {
+void Trainer<T>::train(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop) {
   std::unique_ptr<Workspace<T>> workspace;
   if (validation != nullptr)
     workspace = std::make_unique<Workspace<T>>(evaluation_workspace(*network_, settings_.loss, validation->n));
   Watch watch(stop, 3 * std::min(settings_.batch_size, samples_) * network_->n_parameters());
-  while (epoch_ < until_epoch) {
+  while (epoch_ < end.epoch && step_count() < end.step) {
     if (position_ == 0) begin_epoch(training.n);
-    if (!(online_ ? run_online_steps(training, watch) : run_steps(training, watch))) return;
+    if (!(online_ ? run_online_steps(training, end.step, watch) : run_steps(training, end.step, watch))) return;
     if (!end_epoch(validation, workspace.get(), stop)) return;
   }
 }
@@ -100,11 +98,11 @@ void Trainer<T>::begin_epoch(std::size_t n) {
   shuffled_order(settings_.seed, epoch_, n, order_.data());
 }
 
-// To the end of the epoch, or until stop(), which makes it false.
+// To the end of the epoch; or until so many steps are done or stop(), which makes it false.
 template <class T>
-bool Trainer<T>::run_steps(const Samples<T>& training, Watch& watch) {
+bool Trainer<T>::run_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch) {
   while (position_ < samples_) {
-    if (watch.stopped()) return false;
+    if (step_count() >= until_step || watch.stopped()) return false;
     const Samples<T> batch = next_batch(training);
     const BatchLoss loss = update(batch);
     epoch_loss_ += loss.mean * loss.weight;
@@ -117,11 +115,13 @@ bool Trainer<T>::run_steps(const Samples<T>& training, Watch& watch) {
 
 // The same with a step for every sample. The network is brought up to date before stop() is asked: there others may look.
 template <class T>
-bool Trainer<T>::run_online_steps(const Samples<T>& training, Watch& watch) {
+bool Trainer<T>::run_online_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch) {
   while (position_ < samples_) {
+    if (step_count() >= until_step) return false;
     if (watch.steps_left() == 0) online_->save();
     if (watch.stopped()) return false;
-    const std::size_t n = std::min(watch.steps_left(), samples_ - position_);
+    const std::size_t n = static_cast<std::size_t>(
+        std::min<std::uint64_t>(std::min(watch.steps_left(), samples_ - position_), until_step - step_count()));
     const Samples<T> rest = settings_.shuffle ? training : from(training, position_);
     const auto [steps, last_loss] = online_->run(n, rest.x, rest.t, settings_.shuffle ? &order_[position_] : nullptr,
                                                  static_cast<T>(settings_.optimizer.parameters[0]), epoch_loss_);
@@ -240,8 +240,7 @@ typename Trainer<T>::BatchLoss Trainer<T>::batch_error(const Samples<T>& batch) 
     return {total / n, n};
   }
   const double weight = std::accumulate(batch.weight, batch.weight + batch.n, 0.0);
-  for (std::size_t i = 0; i < batch.n; ++i)
-    share_[i] = weight > 0.0 ? static_cast<T>(batch.weight[i] / weight) : T(0);
+  for (std::size_t i = 0; i < batch.n; ++i) share_[i] = weight > 0.0 ? static_cast<T>(batch.weight[i] / weight) : T(0);
   return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight};
 }
 
@@ -267,17 +266,16 @@ void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now
     shape_gradient(l, begin, n);
     if (at_once) descend(begin, n, now);
   };
-  backward(*network_, batch.x, batch.n, network_->first_trainable(), *workspace_,
-           [&](std::size_t l, const T* a, T* delta) {
-             const Layer& layer = network_->layers()[l];
-             if (!layer.trainable) return;
-             dense_gradient_by_rows(layer.shape(batch.n), a, delta, gradient_.data() + layer.w,
-                                    gradient_.data() + layer.b, workspace_->scratch(),
-                                    [&](std::size_t row, std::size_t rows) {
-                                      finish(l, layer.w + row * layer.fan_out, rows * layer.fan_out);
-                                    });
-             finish(l, layer.b, layer.fan_out);
-           });
+  backward(
+      *network_, batch.x, batch.n, network_->first_trainable(), *workspace_, [&](std::size_t l, const T* a, T* delta) {
+        const Layer& layer = network_->layers()[l];
+        if (!layer.trainable) return;
+        dense_gradient_by_rows(layer.shape(batch.n), a, delta, gradient_.data() + layer.w, gradient_.data() + layer.b,
+                               workspace_->scratch(), [&](std::size_t row, std::size_t rows) {
+                                 finish(l, layer.w + row * layer.fan_out, rows * layer.fan_out);
+                               });
+        finish(l, layer.b, layer.fan_out);
+      });
   if (at_once) return;
   bound_norm();
   for_each_trainable([&](const Layer& layer) {

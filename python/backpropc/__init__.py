@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _core, definitions
+from . import _core, definitions, schedules
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER
 from .functions import (
     DenseBackward,
@@ -73,6 +73,7 @@ __all__ = [
     "loss_gradient",
     "loss_value",
     "num_threads",
+    "schedules",
     "set_num_threads",
     "sgd_update",
     "show_config",

@@ -55,7 +55,9 @@ def _of_classes(class_weight: ClassWeight, targets: FloatArray, n_classes: int) 
         )
     if isinstance(class_weight, str):
         if class_weight != "balanced":
-            raise ValueError(f"class_weight is {shown(class_weight)}; it must be 'balanced', or a dict of class to weight")
+            raise ValueError(
+                f"class_weight is {shown(class_weight)}; it must be 'balanced', or a dict of class to weight"
+            )
         counts = np.bincount(targets, minlength=n_classes)
         return cast(FloatArray, len(targets) / (np.count_nonzero(counts) * np.maximum(counts, 1)))
     if not isinstance(class_weight, Mapping):

@@ -26,6 +26,7 @@ from ._arguments import (
 )
 from ._weights import ClassWeight
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER, Definition
+from .schedules import Schedules
 from .training import History, Trainer, trainer_class
 
 if TYPE_CHECKING:  # numpy.random is not imported before it is used
@@ -512,6 +513,7 @@ class Network:
         clip_value: float | None = None,
         clip_norm: float | None = None,
         max_norm: float | None = None,
+        schedule: str | Schedules | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
     ) -> History:
@@ -521,7 +523,9 @@ class Network:
         ----------
         x, t, epochs, validation_data, sample_weight, class_weight
             As for `Trainer.fit`.
-        loss, optimizer, batch_size, shuffle, seed, rng, l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm
+        loss, optimizer, batch_size, shuffle, seed, rng
+            As for `Trainer`.
+        l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm, schedule
             As for `Trainer`.
 
         Returns
@@ -558,6 +562,7 @@ class Network:
             clip_value=clip_value,
             clip_norm=clip_norm,
             max_norm=max_norm,
+            schedule=schedule,
         )
         return trainer.fit(
             x,

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _core
-from ._arguments import FLOAT32, LARGEST, numbers_for, real_number, seed_value, shown, truth, whole_number
+from . import _core, schedules
+from ._arguments import FLOAT32, LARGEST, numbers_for, rate_for, real_number, seed_value, shown, truth, whole_number
 from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
+from .schedules import Schedules
 
 if TYPE_CHECKING:
     from .network import Network, Seed
+
+
+FOREVER = 2**63  # an epoch or a step that no run reaches
 
 
 def trainer_class(dtype: np.dtype[Any]) -> type[_core.Trainer]:
@@ -35,7 +39,9 @@ def _dropout(network: Network, hidden: float | Sequence[float], of_input: float)
     if n_hidden == 0 and np.any(np.asarray(hidden) != 0):
         raise ValueError(f"dropout is {shown(hidden)}; it must be 0 where there is no hidden layer")
     rates = numbers_for(hidden, "dropout", n_hidden, "each hidden layer", 0.0, 1.0, must) or (0.0,) * n_hidden
-    first = numbers_for(real_number(of_input, "input_dropout"), "input_dropout", 1, "the input", 0.0, 1.0, must) or (0.0,)
+    first = numbers_for(real_number(of_input, "input_dropout"), "input_dropout", 1, "the input", 0.0, 1.0, must) or (
+        0.0,
+    )
     return first + rates if any(first + rates) else ()
 
 
@@ -62,8 +68,8 @@ class History:
 
     Notes
     -----
-    The loss of an epoch is the (weighted) mean over its samples, each with the parameters it was trained with; the validation loss
-    is that of the parameters at the epoch's end.
+    The loss of an epoch is the (weighted) mean over its samples, each with the parameters it was trained with; the
+    validation loss is that of the parameters at the epoch's end.
     """
 
     def __init__(self, epoch: list[int], history: dict[str, list[float]]) -> None:
@@ -109,27 +115,29 @@ class Trainer:
         Penalties: a step descends E + l1·Σ|w| + ½·l2·Σw², over the weights, not the biases, whatever the batch size.
         One number, or one for each layer. Losses are reported without them.
     dropout, input_dropout : float or sequence of float, and float
-        The probability, in [0, 1), with which a step leaves out a hidden unit (one number, or one for each hidden layer)
-        or an input; what stays is divided by 1 − rate. Only steps do so: validation, `predict` and `loss` do not.
+        The probability, in [0, 1), with which a step leaves out a hidden unit (one number, or one for each hidden
+        layer) or an input; what stays is divided by 1 − rate. Only steps do so: validation, `predict` and `loss` do not.
     clip_value, clip_norm : float or None
         Bounds of the gradient, which has the penalties' in it: of each element; then of the norm of it all, over the
         layers that learn (Pascanu, Mikolov, Bengio 2013). A gradient that is longer is shrunk to that norm.
     max_norm : float or None
         Bound of the norm of the weights that lead to a unit, held after every step (Srivastava et al. 2014).
+    schedule : None, str, schedule object, or callable
+        The learning rate of each epoch, from its first step to its last: one of `backpropc.schedules`, or a callable from the epoch, counted from 0 since the trainer's birth, to a rate. None is the optimizer's own.
 
     Raises
     ------
     TypeError
         An argument is of the wrong type.
     ValueError
-        A name is unknown or a number out of its range.
+        A name is unknown or a number out of its range, or there is a schedule for an optimizer without a learning rate.
 
     Notes
     -----
     The order of epoch e is a Fisher–Yates shuffle by Philox4x64-10 with key (seed, 1) and e for a substream, so it
     depends on nothing that came before. Which of layer l's inputs are left out in step s comes from key (seed, 2) and
-    substream (s, l): 32 bits for each, a multiple of eight for each sample. Dropout is inverted, after Srivastava et al.
-    2014.
+    substream (s, l): 32 bits for each, a multiple of eight for each sample. Dropout is inverted, after Srivastava et
+    al. 2014.
 
     Examples
     --------
@@ -156,6 +164,7 @@ class Trainer:
         clip_value: float | None = None,
         clip_norm: float | None = None,
         max_norm: float | None = None,
+        schedule: str | Schedules | None = None,
     ) -> None:
         from .network import Network
 
@@ -171,6 +180,12 @@ class Trainer:
                 raise ValueError(
                     f"optimizer: {name} is {value}; it must be finite in {network.dtype}, the network's dtype"
                 )
+        if schedule is not None and "learning_rate" not in self._optimizer.parameters:
+            raise ValueError(
+                f"schedule is {shown(schedule)}, but {self._optimizer.name} has no learning rate; it must be None"
+            )
+        self._schedule = schedules.resolve(schedule)
+        self._is_scheduled = schedule is not None
         self._batch_size = whole_number(batch_size, "batch_size", 1)
         self._shuffle = truth(shuffle, "shuffle")
         self._seed = seed_value(seed, rng)
@@ -226,6 +241,24 @@ class Trainer:
     def epoch(self) -> int:
         """Number of epochs completed since the trainer's birth."""
         return self._core.epoch
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate of the epoch that is under way or to come; None for an optimizer without one."""
+        if not self._is_scheduled:
+            return cast("float | None", self._optimizer.parameters.get("learning_rate"))
+        if isinstance(self._schedule, schedules.Schedule):
+            own = cast(float, self._optimizer.parameters["learning_rate"])
+            looks_back = isinstance(self._schedule, schedules.reduce_on_plateau)
+            rate = self._schedule.rate(self.epoch, own, self._watched_losses() if looks_back else ())
+        else:
+            rate = self._schedule(self.epoch)
+        return rate_for(self._network.dtype, rate, f"schedule: the rate of epoch {self.epoch}")
+
+    def _watched_losses(self) -> list[float]:
+        """Return what `reduce_on_plateau` looks at: of each epoch the validation loss, or else the training loss."""
+        pairs = zip(self._core.losses_from(0), self._core.validation_losses_from(0), strict=True)
+        return [training if math.isnan(validation) else validation for training, validation in pairs]
 
     @property
     def step_count(self) -> int:
@@ -303,22 +336,34 @@ class Trainer:
         else:
             end = whole_number(until_epoch, "until_epoch", 0)
         _, rows, targets = self._network._samples(x, t, self._loss, one_allowed=False)
-        held_out = self._held_out(validation_data)
         weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
-        try:
-            self._core.fit(rows, targets, min(end, 2**63), *held_out, weights)
-        finally:
-            self._has_validation += [validation_data is not None] * (self.epoch - len(self._has_validation))
+        training = self._core.check(rows, targets, weights)
+        validation = self._held_out(validation_data)
+        end = min(end, FOREVER)
+        while self.epoch < end:
+            self._run(training, validation, self.epoch + 1 if self._is_scheduled else end, FOREVER)
         return self._history_since(first)
 
-    def _held_out(self, validation_data: Any) -> tuple[Any, Any]:
+    def _run(
+        self, training: _core.Samples, validation: _core.Samples | None, until_epoch: int, until_step: int
+    ) -> None:
+        """Train up to a place, within which the learning rate is the same."""
+        if self._is_scheduled:
+            self._core.set_learning_rate(cast(float, self.learning_rate))
+        try:
+            self._core.fit(training, validation, until_epoch, until_step)
+        finally:
+            self._has_validation += [validation is not None] * (self.epoch - len(self._has_validation))
+
+    def _held_out(self, validation_data: Any) -> _core.Samples | None:
         if validation_data is None:
-            return None, None
+            return None
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise TypeError("validation_data must be a pair of arrays, (x, t)")
         x, t = validation_data
         names = ("validation_data x", "validation_data t")
-        return self._network._samples(x, t, self._loss, names=names, one_allowed=False)[1:]
+        _, rows, targets = self._network._samples(x, t, self._loss, names=names, one_allowed=False)
+        return self._core.check(rows, targets, None, "validation_data ")
 
     def step(self, x: ArrayLike, t: ArrayLike) -> float:
         """Take one step on one minibatch.
@@ -341,11 +386,13 @@ class Trainer:
             As for `fit`; the network is then as it was.
         """
         _, rows, targets = self._network._samples(x, t, self._loss)
+        if self._is_scheduled:
+            self._core.set_learning_rate(cast(float, self.learning_rate))
         return self._core.step(rows, targets)
 
     def _history_since(self, first: int) -> History:
         epochs = list(range(first, self.epoch))
-        history = {"loss": self._core.losses[first:]}
+        history = {"loss": self._core.losses_from(first)}
         if any(self._has_validation[first:]):
-            history["val_loss"] = self._core.validation_losses[first:]
+            history["val_loss"] = self._core.validation_losses_from(first)
         return History(epochs, history)

@@ -70,9 +70,7 @@ def step(
     dw = [g + one * np.sign(w) + two * w for g, w, one, two in zip(dw, net.w, l1, l2, strict=True)]
     clipped = [np.clip(g, -clip_value, clip_value) for g in (*dw, *db)]
     norm = np.sqrt(sum((g**2).sum() for g in clipped))
-    optimizer.step(
-        [*net.w, *net.b], [g * min(1.0, clip_norm / norm) for g in clipped], value + penalty(net, l1, l2)
-    )
+    optimizer.step([*net.w, *net.b], [g * min(1.0, clip_norm / norm) for g in clipped], value + penalty(net, l1, l2))
     for w in net.w:
         norms = np.linalg.norm(w, axis=0)
         w *= np.where(norms > max_norm, max_norm / norms, 1.0)
