@@ -147,7 +147,8 @@ class reduce_on_plateau(Schedule):
     """The rate times `factor` when the loss has not fallen for more than `patience` epochs.
 
     It has fallen where it is below the least so far by more than `min_delta` of that. The loss is that of the
-    validation data, where there are any, or else that of training. After PyTorch's ReduceLROnPlateau, without its cooldown.
+    validation data, where there are any, or else that of training. After PyTorch's
+    ReduceLROnPlateau, without its cooldown.
     """
 
     factor: float = 0.1

@@ -116,14 +116,16 @@ class Trainer:
         One number, or one for each layer. Losses are reported without them.
     dropout, input_dropout : float or sequence of float, and float
         The probability, in [0, 1), with which a step leaves out a hidden unit (one number, or one for each hidden
-        layer) or an input; what stays is divided by 1 − rate. Only steps do so: validation, `predict` and `loss` do not.
+        layer) or an input; what stays is divided by 1 − rate. Only steps do so: validation, `predict` and `loss`
+        do not.
     clip_value, clip_norm : float or None
         Bounds of the gradient, which has the penalties' in it: of each element; then of the norm of it all, over the
         layers that learn (Pascanu, Mikolov, Bengio 2013). A gradient that is longer is shrunk to that norm.
     max_norm : float or None
         Bound of the norm of the weights that lead to a unit, held after every step (Srivastava et al. 2014).
     schedule : None, str, schedule object, or callable
-        The learning rate of each epoch, from its first step to its last: one of `backpropc.schedules`, or a callable from the epoch, counted from 0 since the trainer's birth, to a rate. None is the optimizer's own.
+        The learning rate of each epoch, from its first step to its last: one of `backpropc.schedules`, or a callable
+        from the epoch, counted from 0 since the trainer's birth, to a rate. None is the optimizer's own.
 
     Raises
     ------
