@@ -25,6 +25,7 @@ from .functions import (
     sgd_update,
 )
 from .machine import available_isas, get_num_threads, isa, num_threads, set_num_threads, show_config
+from .monitoring import EarlyStopping, State
 from .network import Dense, Gradients, Network, Trace
 from .training import History, Trainer
 
@@ -58,9 +59,11 @@ __all__ = [
     "Dense",
     "DenseBackward",
     "DenseForward",
+    "EarlyStopping",
     "Gradients",
     "History",
     "Network",
+    "State",
     "Trace",
     "Trainer",
     "activate",

@@ -26,6 +26,7 @@ from ._arguments import (
 )
 from ._weights import ClassWeight
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER, Definition
+from .monitoring import Callback, EarlyStopping, Metric
 from .schedules import Schedules
 from .training import History, Trainer, trainer_class
 
@@ -516,12 +517,16 @@ class Network:
         schedule: str | Schedules | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
+        metrics: Sequence[str | Metric] = (),
+        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
     ) -> History:
         """Train: make a `Trainer` of these arguments and run it.
 
         Parameters
         ----------
-        x, t, epochs, validation_data, sample_weight, class_weight
+        x, t, epochs, validation_data, sample_weight, class_weight, metrics, early_stopping, callbacks, progress
             As for `Trainer.fit`.
         loss, optimizer, batch_size, shuffle, seed, rng
             As for `Trainer`.
@@ -571,6 +576,10 @@ class Network:
             validation_data=validation_data,
             sample_weight=sample_weight,
             class_weight=class_weight,
+            metrics=metrics,
+            early_stopping=early_stopping,
+            callbacks=callbacks,
+            progress=progress,
         )
 
     def copy(self) -> Network:

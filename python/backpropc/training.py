@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core, schedules
-from ._arguments import FLOAT32, LARGEST, numbers_for, rate_for, real_number, seed_value, shown, truth, whole_number
+from ._arguments import (
+    FLOAT32,
+    LARGEST,
+    FloatArray,
+    numbers_for,
+    rate_for,
+    real_number,
+    seed_value,
+    shown,
+    truth,
+    whole_number,
+)
 from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
+from .monitoring import (
+    Callback,
+    EarlyStopping,
+    Metric,
+    Progress,
+    State,
+    Stopper,
+    Watch,
+    resolve_callbacks,
+    resolve_metrics,
+)
 from .schedules import Schedules
 
 if TYPE_CHECKING:
@@ -54,13 +77,30 @@ def _bound(network: Network, value: float | None, name: str) -> float:
     return number
 
 
+class _Data(NamedTuple):
+    """Samples as the core has checked them, and the arrays they are in."""
+
+    x: FloatArray
+    t: FloatArray
+    samples: _core.Samples
+
+
+def _stopper(rule: object, names: list[str], network: Network) -> Stopper | None:
+    if rule is None:
+        return None
+    if not isinstance(rule, EarlyStopping):
+        raise TypeError(f"early_stopping is {shown(rule)}; it must be None or a bp.EarlyStopping")
+    return Stopper(rule, names, network)
+
+
 class History:
     """What a run of epochs recorded.
 
     Attributes
     ----------
     history : dict of str to list of float
-        ``"loss"`` and, where there were validation data, ``"val_loss"``: one number for each epoch, as in Keras.
+        ``"loss"``, ``"val_loss"`` where there were validation data, and the metrics by their names: one number for each
+        epoch, as in Keras; nan for a metric of an epoch that had none.
     loss, val_loss : list of float
         The same lists; ``val_loss`` is empty where there were no validation data.
     epoch : list of int
@@ -199,6 +239,7 @@ class Trainer:
         self._regularization.clip_norm = _bound(network, clip_norm, "clip_norm")
         self._regularization.max_norm = _bound(network, max_norm, "max_norm")
         self._has_validation: list[bool] = []
+        self._metrics: list[dict[str, float]] = []
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,
             self._loss._choice,
@@ -289,6 +330,10 @@ class Trainer:
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
+        metrics: Sequence[str | Metric] = (),
+        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
     ) -> History:
         """Train for a number of epochs, in the core and without the GIL.
 
@@ -310,6 +355,17 @@ class Trainer:
         class_weight : dict of int to float, or "balanced"
             How much the samples of a class count, where t holds integer classes; 1 for a class it does not name.
             ``"balanced"`` gives each class that occurs the same sum, n in all. Multiplied with `sample_weight`.
+        metrics : sequence of str or callable
+            ``"accuracy"``, ``"r2"``, or functions of (t, a), known by their ``__name__``: what the history records at
+            the end of every epoch, of the training data and, with ``val_`` before the name, of the validation data. It
+            takes a prediction of all of them.
+        early_stopping : EarlyStopping or None
+            When to end before the last epoch.
+        callbacks : sequence of callable
+            Each is called with a `State` at the end of every epoch, or after every ``every_steps`` steps where it has
+            that attribute; True ends the run. What one raises ends the run too, and reaches the caller.
+        progress : bool
+            Whether to show a bar, by tqdm.
 
         Returns
         -------
@@ -326,6 +382,8 @@ class Trainer:
             The loss is not finite. The step is not taken: the network is as it was before it.
         RuntimeError
             Another thread is training or reading the network.
+        ModuleNotFoundError
+            `progress` is True and tqdm is not there.
         KeyboardInterrupt
             Ctrl-C, after a whole step. The network and the trainer can go on: another `fit` with the same samples
             finishes the epoch.
@@ -339,33 +397,64 @@ class Trainer:
             end = whole_number(until_epoch, "until_epoch", 0)
         _, rows, targets = self._network._samples(x, t, self._loss, one_allowed=False)
         weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
-        training = self._core.check(rows, targets, weights)
-        validation = self._held_out(validation_data)
-        end = min(end, FOREVER)
-        while self.epoch < end:
-            self._run(training, validation, self.epoch + 1 if self._is_scheduled else end, FOREVER)
+        data = {"": _Data(rows, targets, self._core.check(rows, targets, weights))}
+        if validation_data is not None:
+            data["val_"] = self._held_out(validation_data)
+        measures, end = resolve_metrics(metrics), min(end, FOREVER)
+        names = [prefix + name for prefix in data for name in ("loss", *measures)]
+        stopper = _stopper(early_stopping, names, self._network)
+        watch = Watch(
+            resolve_callbacks(callbacks),
+            stopper,
+            Progress(truth(progress, "progress"), first, end),
+            every_epoch=bool(measures) or self._is_scheduled,
+        )
+        try:
+            while self.epoch < end and not watch.stopped:
+                self._run(data, measures, watch, end)
+            watch.finish()
+        finally:
+            watch.close()
         return self._history_since(first)
 
-    def _run(
-        self, training: _core.Samples, validation: _core.Samples | None, until_epoch: int, until_step: int
-    ) -> None:
-        """Train up to a place, within which the learning rate is the same."""
+    def _run(self, data: dict[str, _Data], measures: dict[str, Metric], watch: Watch, end: int) -> None:
+        """Train up to the next pause, at most an epoch where something changes or looks on after every epoch."""
+        before = self.epoch
+        until_epoch, until_step = watch.next_pause(before, self.step_count, end)
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
+        validation = data["val_"].samples if "val_" in data else None
         try:
-            self._core.fit(training, validation, until_epoch, until_step)
+            self._core.fit(data[""].samples, validation, until_epoch, FOREVER if until_step is None else until_step)
         finally:
-            self._has_validation += [validation is not None] * (self.epoch - len(self._has_validation))
+            completed = self.epoch - len(self._has_validation)
+            self._has_validation += [validation is not None] * completed
+            self._metrics += [{} for _ in range(completed)]
+        if self.epoch > before and measures:
+            outputs = {prefix: (each.t, self._network.predict(each.x)) for prefix, each in data.items()}
+            self._metrics[-1] = {
+                prefix + name: float(measure(*outputs[prefix])) for prefix in data for name, measure in measures.items()
+            }
+        watch.look(self._state(), self._latest(), self.epoch > before)
 
-    def _held_out(self, validation_data: Any) -> _core.Samples | None:
-        if validation_data is None:
-            return None
+    def _latest(self) -> dict[str, float]:
+        """Return the numbers of the last epoch completed."""
+        return {
+            name: values[-1] for name, values in self._history_since(max(self.epoch - 1, 0)).history.items() if values
+        }
+
+    def _state(self) -> State:
+        latest = self._latest()
+        metrics = MappingProxyType(self._metrics[-1] if self._metrics else {})
+        return State(self.epoch, self.step_count, self._core.epoch_loss, latest.get("val_loss"), metrics, self._network)
+
+    def _held_out(self, validation_data: Any) -> _Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise TypeError("validation_data must be a pair of arrays, (x, t)")
         x, t = validation_data
         names = ("validation_data x", "validation_data t")
         _, rows, targets = self._network._samples(x, t, self._loss, names=names, one_allowed=False)
-        return self._core.check(rows, targets, None, "validation_data ")
+        return _Data(rows, targets, self._core.check(rows, targets, None, "validation_data "))
 
     def step(self, x: ArrayLike, t: ArrayLike) -> float:
         """Take one step on one minibatch.
@@ -397,4 +486,7 @@ class Trainer:
         history = {"loss": self._core.losses_from(first)}
         if any(self._has_validation[first:]):
             history["val_loss"] = self._core.validation_losses_from(first)
+        of_epochs = self._metrics[first:]
+        for name in {name: None for values in of_epochs for name in values}:
+            history[name] = [values.get(name, math.nan) for values in of_epochs]
         return History(epochs, history)
