@@ -11,6 +11,7 @@
 
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
+#include "kernels/thin.hpp"
 
 namespace backpropc::BPC_ISA {
 
@@ -166,12 +167,12 @@ BPC_INLINE void pack_straight(const T* from, std::size_t stride, std::size_t col
   for (std::size_t k = 0; k < depth; ++k) std::memcpy(to + k * width, from + k * stride, columns * sizeof(T));
 }
 
-// How `rows` rows are shared out between tiles: evenly, so that 9 are 5 and 4, not 8 and a slow 1.
-struct RowBlocks {
-  std::size_t rows, count;
-  explicit RowBlocks(std::size_t n) : rows(n), count((n + tile_rows - 1) / tile_rows) {}
-  std::size_t begin(std::size_t block) const { return block * rows / count; }
-  std::size_t height(std::size_t block) const { return begin(block + 1) - begin(block); }
+// A length shared out evenly in pieces of at most so many: 9 rows in tiles of 8 are 5 and 4, not 8 and a slow 1.
+struct Pieces {
+  std::size_t length, count;
+  Pieces(std::size_t n, std::size_t most) : length(n), count((n + most - 1) / most) {}
+  std::size_t begin(std::size_t piece) const { return piece * length / count; }
+  std::size_t size(std::size_t piece) const { return begin(piece + 1) - begin(piece); }
 };
 
 // A packed block of A holds its rows side by side, each tile's `packed_rows` apart.
@@ -179,9 +180,9 @@ template <class T>
 inline constexpr std::size_t packed_rows = (tile_rows + transpose_size<T> - 1) / transpose_size<T> * transpose_size<T>;
 
 template <class T>
-void pack_a(const Operand<T>& a, const RowBlocks& blocks, std::size_t i0, std::size_t k0, std::size_t depth, T* to) {
-  for (std::size_t block = 0; block < blocks.count; ++block, to += packed_rows<T> * depth) {
-    const std::size_t i = i0 + blocks.begin(block), height = blocks.height(block);
+void pack_a(const Operand<T>& a, const Pieces& tiles, std::size_t i0, std::size_t k0, std::size_t depth, T* to) {
+  for (std::size_t tile = 0; tile < tiles.count; ++tile, to += packed_rows<T> * depth) {
+    const std::size_t i = i0 + tiles.begin(tile), height = tiles.size(tile);
     const T* const from = a.transposed ? a.data + k0 * a.stride + i : nullptr;
     if (a.transposed && i + packed_rows<T> <= a.stride)
       pack_straight(from, a.stride, packed_rows<T>, depth, to, packed_rows<T>);  // a copy of a constant size
@@ -208,7 +209,7 @@ struct Product {
 template <class T>
 struct Block {
   std::size_t i0, k0, depth;
-  RowBlocks rows;
+  Pieces rows;
   const T* packed_a;  // or null where A is read in place
   T* panel;           // room for a packed panel of B
 };
@@ -246,7 +247,7 @@ void panel_product(const Product<T>& p, const Block<T>& block, std::size_t j0, s
       g.a_col = down ? static_cast<std::ptrdiff_t>(p.a.stride) : 1;
     }
     g.c = p.c + i * p.c_stride + j0;
-    tiles_of[block.rows.height(r) - 1][vectors - 1][g.last != 0](g);
+    tiles_of[block.rows.size(r) - 1][vectors - 1][g.last != 0](g);
   }
 }
 
@@ -257,11 +258,12 @@ void product(const Product<T>& p, T* scratch) {
   const bool pack_b = p.b.transposed || p.rows >= pack_b_from_rows;
   const bool pack_rows = p.rows >= std::size_t(tile_rows) && p.columns >= pack_a_from_panels * width;
   T* const packed_a = scratch + (p.depth < product_depth ? p.depth : product_depth) * max_panel_width;
-  for (std::size_t k0 = 0; k0 == 0 || k0 < p.depth;
-       k0 += product_depth) {  // once for depth 0: an empty chain is its start
-    const std::size_t depth = p.depth - k0 < product_depth ? p.depth - k0 : product_depth;
-    for (std::size_t i0 = 0; i0 < p.rows; i0 += product_rows) {
-      const RowBlocks rows(p.rows - i0 < product_rows ? p.rows - i0 : product_rows);
+  const Pieces depths(p.depth > 0 ? p.depth : 1, product_depth), heights(p.rows, product_rows);
+  for (std::size_t kb = 0; kb < depths.count; ++kb) {
+    const std::size_t k0 = depths.begin(kb), depth = p.depth > 0 ? depths.size(kb) : 0;  // an empty chain is its start
+    for (std::size_t ib = 0; ib < heights.count; ++ib) {
+      const std::size_t i0 = heights.begin(ib);
+      const Pieces rows(heights.size(ib), tile_rows);
       if (pack_rows) pack_a(p.a, rows, i0, k0, depth, packed_a);
       const Block<T> block{i0, k0, depth, rows, pack_rows ? packed_a : nullptr, scratch};
       for (std::size_t j0 = 0; j0 < p.columns; j0 += width)
@@ -281,10 +283,13 @@ void forward_product(const DenseShape& s, const Part& of_z, const T* x, const T*
 
 template <class T>
 void backward_product(const DenseShape& s, const Part& of_dx, const T* delta, const T* w, T* dx, T* scratch) {
+  const T *const rows = delta + of_dx.row * s.fan_out, *const columns = w + of_dx.column * s.fan_out;
+  T* const to = dx + of_dx.row * s.fan_in + of_dx.column;
+  if (thin_product<T>({of_dx.rows, of_dx.columns, s.fan_out, rows, s.fan_out, columns, s.fan_out, to, s.fan_in})) return;
   product<T>({of_dx.rows, of_dx.columns, s.fan_out,
-              {delta + of_dx.row * s.fan_out, s.fan_out, false},
-              {w + of_dx.column * s.fan_out, s.fan_out, true},
-              dx + of_dx.row * s.fan_in + of_dx.column, s.fan_in, Start::zero, nullptr},
+              {rows, s.fan_out, false},
+              {columns, s.fan_out, true},
+              to, s.fan_in, Start::zero, nullptr},
              scratch);
 }
 

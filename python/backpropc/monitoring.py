@@ -174,10 +174,10 @@ class EarlyStopping:
             value = getattr(self, name)
             if value is not None and not 0.0 <= real_number(value, name) < math.inf:
                 raise ValueError(f"{name} is {value}; it must be at least 0 and finite")
-        if self.generalization_loss is not None and self.maximizes(self.monitor or ""):
+        if self.generalization_loss is not None and self._maximizes(self.monitor or ""):
             raise ValueError(f"generalization_loss is given, but {self.monitor} is maximized; it must be None")
 
-    def maximizes(self, monitor: str) -> bool:
+    def _maximizes(self, monitor: str) -> bool:
         """Return whether more is better of what has this name."""
         if self.maximize is not None:
             return truth(self.maximize, "maximize")
@@ -192,7 +192,7 @@ class Stopper:
         self._monitor = rule.monitor or ("val_loss" if "val_loss" in names else "loss")
         if self._monitor not in names:
             raise ValueError(f"early_stopping: monitor is {self._monitor!r}; it must be one of: {', '.join(names)}")
-        self._sign = -1.0 if rule.maximizes(self._monitor) else 1.0
+        self._sign = -1.0 if rule._maximizes(self._monitor) else 1.0
         self._least, self._waited = math.inf, 0
         self._best: FloatArray | None = None
         self._end = math.inf if rule.time_limit is None else time.monotonic() + rule.time_limit
