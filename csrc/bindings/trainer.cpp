@@ -8,30 +8,48 @@ namespace {
 template <class T>
 std::unique_ptr<Trainer<T>> make_trainer(std::shared_ptr<Network<T>> network, const Choice& loss,
                                          const Choice& optimizer, std::size_t batch_size, bool shuffle,
-                                         std::uint64_t seed) {
+                                         std::uint64_t seed, const Regularization& regularization) {
   require(batch_size > 0, "batch_size must be at least 1");
-  return std::make_unique<Trainer<T>>(std::move(network), TrainerSettings{loss, optimizer, batch_size, shuffle, seed});
+  const std::size_t n_layers = network->layers().size();
+  for (const auto* of_layers : {&regularization.l1, &regularization.l2, &regularization.dropout})
+    require(of_layers->empty() || of_layers->size() == n_layers,
+            "regularization has one number for each layer, or none");
+  return std::make_unique<Trainer<T>>(std::move(network),
+                                      TrainerSettings{loss, optimizer, batch_size, shuffle, seed, regularization});
 }
 
-// The arrays are held by the caller's frame for as long as the core reads them.
+// Samples that have been checked, with the arrays they lie in: a run of many fits checks them once.
 template <class T>
-void fit(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::uint64_t until_epoch,
-         const std::optional<Array<T>>& validation_x, const std::optional<py::array>& validation_t) {
-  const Network<T>& network = *trainer.network();
-  const Choice& loss = trainer.settings().loss;
-  Samples<T> training, validation;
-  {
-    const typename Network<T>::Reading reading(network);
-    training = checked_samples(network, loss, x, t, "x", "t");
-    if (validation_x)
-      validation =
-          checked_samples(network, loss, *validation_x, *validation_t, "validation_data x", "validation_data t");
+struct CheckedSamples {
+  Array<T> x;
+  py::array t;
+  std::optional<Array<double>> weight;
+  Samples<T> samples;
+};
+
+template <class T>
+CheckedSamples<T> check(const Trainer<T>& trainer, const Array<T>& x, const py::array& t,
+                        const std::optional<Array<double>>& weight, const std::string& prefix) {
+  const typename Network<T>::Reading reading(*trainer.network());
+  Samples<T> samples = checked_samples(*trainer.network(), trainer.settings().loss, x, t, (prefix + "x").c_str(),
+                                       (prefix + "t").c_str());
+  if (weight) {
+    require(weight->ndim() == 1 && static_cast<std::size_t>(weight->shape(0)) == samples.n,
+            "weight must hold one number for each sample");
+    samples.weight = weight->data();
   }
+  return {x, t, weight, samples};
+}
+
+template <class T>
+void fit(Trainer<T>& trainer, const CheckedSamples<T>& training, const CheckedSamples<T>* validation,
+         std::uint64_t until_epoch, std::uint64_t until_step) {
   SignalWatch watch;
   {
     const GilReleased released;
     const FloatMode mode;
-    trainer.fit(training, validation_x ? &validation : nullptr, until_epoch, Stop(std::ref(watch)));
+    trainer.fit(training.samples, validation ? &validation->samples : nullptr, {until_epoch, until_step},
+                Stop(std::ref(watch)));
   }
   watch.raise_if_interrupted();
 }
@@ -48,27 +66,41 @@ double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t) {
 }
 
 template <class T>
-void bind_for(py::module_& m, const char* name) {
+void bind_for(py::module_& m, const std::string& dtype) {
   using py::arg;
   using R = Trainer<T>;
-  py::class_<R>(m, name)
+  py::class_<CheckedSamples<T>>(m, ("Samples" + dtype).c_str());
+  py::class_<R>(m, ("Trainer" + dtype).c_str())
       .def(py::init(&make_trainer<T>), arg("network"), arg("loss"), arg("optimizer"), arg("batch_size"), arg("shuffle"),
-           arg("seed"))
-      .def("fit", &fit<T>, arg("x").noconvert(), arg("t"), arg("until_epoch"), arg("validation_x").noconvert(),
-           arg("validation_t"))
+           arg("seed"), arg("regularization") = Regularization{})
+      .def("check", &check<T>, arg("x").noconvert(), arg("t"), arg("weight").noconvert() = py::none(),
+           arg("prefix") = "")
+      .def("fit", &fit<T>, arg("training"), arg("validation").none(true), arg("until_epoch"), arg("until_step"))
       .def("step", &step<T>, arg("x").noconvert(), arg("t"))
       .def("set_learning_rate", &R::set_learning_rate, arg("rate"))
       .def_property_readonly("epoch", &R::epoch)
       .def_property_readonly("step_count", &R::step_count)
-      .def_property_readonly("losses", [](const R& r) { return r.losses().training; })
-      .def_property_readonly("validation_losses", [](const R& r) { return r.losses().validation; });
+      .def_property_readonly("epoch_loss", &R::epoch_loss)
+      .def(
+          "losses_from", [](const R& r, std::size_t epoch) { return r.losses_from(epoch).training; }, arg("epoch"))
+      .def(
+          "validation_losses_from", [](const R& r, std::size_t epoch) { return r.losses_from(epoch).validation; },
+          arg("epoch"));
 }
 
 }  // namespace
 
 void bind_trainer(py::module_& m) {
-  bind_for<float>(m, "TrainerFloat32");
-  bind_for<double>(m, "TrainerFloat64");
+  py::class_<Regularization>(m, "Regularization")
+      .def(py::init<>())
+      .def_readwrite("l1", &Regularization::l1)
+      .def_readwrite("l2", &Regularization::l2)
+      .def_readwrite("dropout", &Regularization::dropout)
+      .def_readwrite("clip_value", &Regularization::clip_value)
+      .def_readwrite("clip_norm", &Regularization::clip_norm)
+      .def_readwrite("max_norm", &Regularization::max_norm);
+  bind_for<float>(m, "Float32");
+  bind_for<double>(m, "Float64");
 }
 
 }  // namespace backpropc::bindings

@@ -25,8 +25,9 @@ Product multiply(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-std::array<std::uint64_t, 4> Philox::block(std::uint64_t counter) const {
-  std::array<std::uint64_t, 4> c{counter, substream_, 0, 0};
+std::array<std::uint64_t, 4> Philox::block(std::uint64_t i) const {
+  std::array<std::uint64_t, 4> c{i + 1, substream_[0], substream_[1],
+                                 0};  // NumPy's counter is advanced before its first
   auto [k0, k1] = key_;
   for (int round = 0; round < 10; ++round) {
     const Product p0 = multiply(0xD2E7470EE14C6C93, c[0]);

@@ -1,7 +1,8 @@
 // Philox4x64-10 (Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): a random number is a
-// function of (seed, stream, substream, index), so nothing depends on the order or the thread that asks.
+// function of (seed, stream, substream, index), so nothing depends on the order or the thread that asks. A substream has one
+// number or two; the second is 0 where it is not given.
 //
-// The i-th number is the i-th of numpy.random.Philox(key=[seed, stream], counter=[0, substream, 0, 0]).random_raw().
+// The i-th number is the i-th of numpy.random.Philox(key=[seed, stream], counter=[0, *substream, 0]).random_raw().
 #pragma once
 
 #include <array>
@@ -14,15 +15,16 @@ namespace backpropc {
 enum class Stream : std::uint64_t {
   initial_parameters = 0,  // substream: layer
   shuffle = 1,             // substream: epoch
+  dropout = 2,             // substream: step, and layer
 };
 
 class Philox {
  public:
-  Philox(std::uint64_t seed, Stream stream, std::uint64_t substream)
-      : key_{seed, static_cast<std::uint64_t>(stream)}, substream_(substream) {}
+  Philox(std::uint64_t seed, Stream stream, std::uint64_t substream, std::uint64_t second = 0)
+      : key_{seed, static_cast<std::uint64_t>(stream)}, substream_{substream, second} {}
 
   std::uint64_t next() {
-    if (index_ % 4 == 0) block_ = block(index_ / 4 + 1);  // NumPy's counter is advanced before its first block
+    if (index_ % 4 == 0) block_ = block(index_ / 4);
     return block_[index_++ % 4];
   }
 
@@ -32,11 +34,11 @@ class Philox {
   // In [0, bound), by the high word of a product: its bias is below bound/2^64.
   std::uint64_t next_below(std::uint64_t bound);
 
- private:
-  std::array<std::uint64_t, 4> block(std::uint64_t counter) const;
+  // The numbers 4i to 4i + 3, wherever next() is.
+  std::array<std::uint64_t, 4> block(std::uint64_t i) const;
 
-  std::array<std::uint64_t, 2> key_;
-  std::uint64_t substream_;
+ private:
+  std::array<std::uint64_t, 2> key_, substream_;
   std::uint64_t index_ = 0;
   std::array<std::uint64_t, 4> block_{};
 };

@@ -75,6 +75,14 @@ void loss_pass(const Network<T>& network, const Choice& loss, std::size_t n, Tar
   });
 }
 
+// out = x ⊙ mask; out may be x.
+template <class T>
+void multiply_rows(std::size_t n, std::size_t columns, const T* x, const T* mask, T* out) {
+  for_each_block_of_rows(n, columns, [&](std::size_t row, std::size_t rows) {
+    for (std::size_t i = row * columns; i < (row + rows) * columns; ++i) out[i] = x[i] * mask[i];
+  });
+}
+
 template <class T>
 std::size_t longest(const Network<T>& network, std::size_t rows) {
   return std::max({rows, network.fan_in(), network.widest()});
@@ -99,7 +107,10 @@ void predict_block(const Network<T>& network, const T* x, std::size_t n, T* out,
 
 template <class T>
 Workspace<T>::Workspace(const Network<T>& network, const Choice& loss, std::size_t rows, Keep keep)
-    : rows_(rows), one_hot_(rows * network.fan_out()), sample_loss_(rows), scratch_(longest(network, rows), longest(network, rows)) {
+    : rows_(rows),
+      one_hot_(rows * network.fan_out()),
+      sample_loss_(rows),
+      scratch_(longest(network, rows), longest(network, rows)) {
   const std::size_t last = network.layers().size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
     const Layer& layer = network.layers()[l];
@@ -109,6 +120,8 @@ Workspace<T>::Workspace(const Network<T>& network, const Choice& loss, std::size
     a_.emplace_back(rows * layer.fan_out);
     delta_.emplace_back(rows * layer.fan_out);
   }
+  mask_.resize(last + 1);
+  masked_.resize(last + 1);
 }
 
 template <class T>
@@ -116,8 +129,9 @@ void forward(const Network<T>& network, const T* x, std::size_t n, Workspace<T>&
   for (std::size_t l = 0; l < network.layers().size(); ++l) {
     const Layer& layer = network.layers()[l];
     T* const z = ws.z(l) != nullptr ? ws.z(l) : ws.a(l);
-    dense_forward(layer.shape(n), l == 0 ? x : ws.a(l - 1), network.w(layer), network.b(layer), layer.activation, z,
-                  ws.a(l), ws.scratch());
+    if (ws.mask(l) != nullptr) multiply_rows(n, layer.fan_in, l == 0 ? x : ws.a(l - 1), ws.mask(l), ws.masked(l));
+    dense_forward(layer.shape(n), ws.input(l, x), network.w(layer), network.b(layer), layer.activation, z, ws.a(l),
+                  ws.scratch());
   }
 }
 
@@ -135,6 +149,12 @@ double output_error(const Network<T>& network, const Choice& loss, std::size_t n
 template <class T>
 void error_below(const Network<T>& network, std::size_t l, std::size_t n, Workspace<T>& ws) {
   const Layer& layer = network.layers()[l];
+  if (ws.mask(l) != nullptr) {
+    dense_input_gradient(layer.shape(n), ws.delta(l), network.w(layer), ws.delta(l - 1), ws.scratch());
+    multiply_rows(n, layer.fan_in, ws.delta(l - 1), ws.mask(l), ws.delta(l - 1));
+    return activation_backward(n, layer.fan_in, ws.delta(l - 1), ws.z(l - 1), ws.a(l - 1), ws.delta(l - 1),
+                               network.layers()[l - 1].activation);
+  }
   dense_error_below(layer.shape(n), ws.delta(l), network.w(layer), network.layers()[l - 1].activation, ws.z(l - 1),
                     ws.a(l - 1), ws.delta(l - 1), ws.scratch());
 }

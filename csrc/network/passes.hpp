@@ -16,7 +16,8 @@ struct TargetRows {
   const std::int64_t* classes = nullptr;
 };
 
-// What one pass of at most `rows` samples leaves behind: aˡ, δˡ and, where a derivative or the loss reads it, zˡ.
+// What one pass of at most `rows` samples leaves behind: aˡ, δˡ and, where a derivative or the loss reads it, zˡ. A layer that
+// has a mask reads its input times the mask, element by element.
 template <class T>
 class Workspace {
  public:
@@ -28,13 +29,21 @@ class Workspace {
   T* z(std::size_t layer) { return z_[layer].size() > 0 ? z_[layer].data() : nullptr; }
   T* a(std::size_t layer) { return a_[layer].data(); }
   T* delta(std::size_t layer) { return delta_[layer].data(); }
+  void add_mask(std::size_t layer, std::size_t fan_in) {
+    mask_[layer] = Buffer<T>(rows_ * fan_in);
+    masked_[layer] = Buffer<T>(rows_ * fan_in);
+  }
+  T* mask(std::size_t layer) { return mask_[layer].size() > 0 ? mask_[layer].data() : nullptr; }
+  T* masked(std::size_t layer) { return masked_[layer].data(); }
+  // What layer l read in the pass of x.
+  const T* input(std::size_t l, const T* x) { return mask(l) != nullptr ? masked(l) : l == 0 ? x : a(l - 1); }
   T* one_hot() { return one_hot_.data(); }
   T* sample_loss() { return sample_loss_.data(); }
   Scratch<T>& scratch() { return scratch_; }
 
  private:
   std::size_t rows_;
-  std::vector<Buffer<T>> z_, a_, delta_;
+  std::vector<Buffer<T>> z_, a_, delta_, mask_, masked_;
   Buffer<T> one_hot_, sample_loss_;
   Scratch<T> scratch_;
 };
@@ -58,7 +67,7 @@ template <class T, class AtLayer>
 void backward(const Network<T>& network, const T* x, std::size_t n, std::size_t lowest, Workspace<T>& ws, AtLayer at) {
   for (std::size_t l = network.layers().size(); l-- > lowest;) {
     if (l > lowest) error_below(network, l, n, ws);
-    at(l, l == 0 ? x : ws.a(l - 1), ws.delta(l));
+    at(l, ws.input(l, x), ws.delta(l));
   }
 }
 

@@ -3,23 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "core/errors.hpp"
 #include "core/philox.hpp"
+#include "training/dropout.hpp"
 
 namespace backpropc {
 
 namespace {
 
-std::string at_step(std::uint64_t epoch, std::uint64_t step, double loss) {
-  return "the loss is " +
-         std::string(std::isnan(loss) ? "nan"
-                     : loss > 0       ? "inf"
-                                      : "-inf") +
-         " in epoch " + std::to_string(epoch) + ", step " + std::to_string(step) +
+std::string at_step(const std::string& what, double value, std::uint64_t epoch, std::uint64_t step) {
+  const std::string number = std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  return what + " is " + number + " in epoch " + std::to_string(epoch) + ", step " + std::to_string(step) +
          "; it must be finite. The network is as it was before that step. Most often the learning rate is too large, "
-         "or x "
-         "or t hold values that are not finite or far from 1: lower the rate, or scale the data";
+         "or x or t hold values that are not finite or far from 1: lower the rate, or scale the data";
 }
 
 }  // namespace
@@ -51,20 +49,22 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, const TrainerSettings& 
     : network_(std::move(network)), settings_(settings) {
   const OptimizerKernels<T>& optimizer = kernels<T>().optimizers[settings.optimizer.index];
   const ParameterValues& p = settings.optimizer.parameters;
-  if (!optimizer.plain(p)) gradient_ = Buffer<T>(network_->n_parameters());
+  if (!adds_to_parameters()) gradient_ = Buffer<T>(network_->n_parameters());
   if (const int slots = optimizer.slots(p); slots > 0)
     state_ = Buffer<T>(static_cast<std::size_t>(slots) * network_->n_parameters());
 }
 
 template <class T>
-void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, std::uint64_t until_epoch,
-                     const Stop& stop) {
+void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop) {
   const typename Network<T>::Changing changing(*network_);
   make_room(std::min(settings_.batch_size, training.n));
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) position_ = 0;
-  if (settings_.batch_size == 1 && plain_sgd()) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
+  const Regularization& r = settings_.regularization;
+  const bool steps_are_plain =
+      adds_to_parameters() && training.weight == nullptr && !r.drops_out() && r.max_norm == infinity;
+  if (settings_.batch_size == 1 && steps_are_plain) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   if (online_ != nullptr) online_->load();
   // However it ends, the network has what was learned.
   struct Saved {
@@ -74,39 +74,39 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, s
       online.reset();
     }
   } const saved{online_};
-  train(training, validation, until_epoch, stop);
+  train(training, validation, end, stop);
 }
 
 template <class T>
-void Trainer<T>::train(const Samples<T>& training, const Samples<T>* validation, std::uint64_t until_epoch,
-                       const Stop& stop) {
+void Trainer<T>::train(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop) {
   std::unique_ptr<Workspace<T>> workspace;
   if (validation != nullptr)
     workspace = std::make_unique<Workspace<T>>(evaluation_workspace(*network_, settings_.loss, validation->n));
   Watch watch(stop, 3 * std::min(settings_.batch_size, samples_) * network_->n_parameters());
-  while (epoch_ < until_epoch) {
+  while (epoch_ < end.epoch && step_count() < end.step) {
     if (position_ == 0) begin_epoch(training.n);
-    if (!(online_ ? run_online_steps(training, watch) : run_steps(training, watch))) return;
+    if (!(online_ ? run_online_steps(training, end.step, watch) : run_steps(training, end.step, watch))) return;
     if (!end_epoch(validation, workspace.get(), stop)) return;
   }
 }
 
 template <class T>
 void Trainer<T>::begin_epoch(std::size_t n) {
-  epoch_loss_ = 0.0;
+  epoch_loss_ = epoch_weight_ = 0.0;
   if (!settings_.shuffle) return;
   order_.resize(n);
   shuffled_order(settings_.seed, epoch_, n, order_.data());
 }
 
-// To the end of the epoch, or until stop(), which makes it false.
+// To the end of the epoch; or until so many steps are done or stop(), which makes it false.
 template <class T>
-bool Trainer<T>::run_steps(const Samples<T>& training, Watch& watch) {
+bool Trainer<T>::run_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch) {
   while (position_ < samples_) {
-    if (watch.stopped()) return false;
+    if (step_count() >= until_step || watch.stopped()) return false;
     const Samples<T> batch = next_batch(training);
-    const double loss = update(batch);
-    epoch_loss_ += loss * static_cast<double>(batch.n);
+    const BatchLoss loss = update(batch);
+    epoch_loss_ += loss.mean * loss.weight;
+    epoch_weight_ += loss.weight;
     position_ += batch.n;
     watch.took(1);
   }
@@ -115,17 +115,20 @@ bool Trainer<T>::run_steps(const Samples<T>& training, Watch& watch) {
 
 // The same with a step for every sample. The network is brought up to date before stop() is asked: there others may look.
 template <class T>
-bool Trainer<T>::run_online_steps(const Samples<T>& training, Watch& watch) {
+bool Trainer<T>::run_online_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch) {
   while (position_ < samples_) {
+    if (step_count() >= until_step) return false;
     if (watch.steps_left() == 0) online_->save();
     if (watch.stopped()) return false;
-    const std::size_t n = std::min(watch.steps_left(), samples_ - position_);
+    const std::size_t n = static_cast<std::size_t>(
+        std::min<std::uint64_t>(std::min(watch.steps_left(), samples_ - position_), until_step - step_count()));
     const Samples<T> rest = settings_.shuffle ? training : from(training, position_);
     const auto [steps, last_loss] = online_->run(n, rest.x, rest.t, settings_.shuffle ? &order_[position_] : nullptr,
                                                  static_cast<T>(settings_.optimizer.parameters[0]), epoch_loss_);
     position_ += steps;
+    epoch_weight_ += static_cast<double>(steps);
     count_steps(steps);
-    if (steps < n) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, last_loss));
+    if (steps < n) throw NonFinite(at_step("the loss", last_loss, epoch_ + 1, step_count() + 1));
     watch.took(n);
   }
   return true;
@@ -145,7 +148,7 @@ bool Trainer<T>::end_epoch(const Samples<T>* validation, Workspace<T>* workspace
   }
   {
     const std::lock_guard<std::mutex> lock(losses_mutex_);
-    losses_.training.push_back(epoch_loss_ / static_cast<double>(samples_));
+    losses_.training.push_back(epoch_loss_ / epoch_weight_);
     losses_.validation.push_back(validation_loss);
   }
   position_ = 0;
@@ -160,12 +163,15 @@ Samples<T> Trainer<T>::from(const Samples<T>& samples, std::size_t position) con
   return {samples.n - position,
           samples.x + position * k,
           {samples.t.rows ? samples.t.rows + position * m : nullptr,
-           samples.t.classes ? samples.t.classes + position : nullptr}};
+           samples.t.classes ? samples.t.classes + position : nullptr},
+          samples.weight ? samples.weight + position : nullptr};
 }
 
+// Whether w −= μ ∂E/∂w is all there is to a step, so that no gradient need be stored.
 template <class T>
-bool Trainer<T>::plain_sgd() const {
-  return kernels<T>().optimizers[settings_.optimizer.index].plain(settings_.optimizer.parameters);
+bool Trainer<T>::adds_to_parameters() const {
+  return kernels<T>().optimizers[settings_.optimizer.index].plain(settings_.optimizer.parameters) &&
+         !settings_.regularization.penalizes() && !settings_.regularization.clips();
 }
 
 template <class T>
@@ -185,11 +191,13 @@ Samples<T> Trainer<T>::next_batch(const Samples<T>& training) {
         std::memcpy(&batch_t_[i * m], training.t.rows + from * m, m * sizeof(T));
       else
         batch_classes_[i] = training.t.classes[from];
+      if (training.weight) batch_weight_[i] = training.weight[from];
     }
   });
   return {n,
           batch_x_.data(),
-          {training.t.rows ? batch_t_.data() : nullptr, training.t.classes ? batch_classes_.data() : nullptr}};
+          {training.t.rows ? batch_t_.data() : nullptr, training.t.classes ? batch_classes_.data() : nullptr},
+          training.weight ? batch_weight_.data() : nullptr};
 }
 
 template <class T>
@@ -201,24 +209,39 @@ template <class T>
 double Trainer<T>::step(const Samples<T>& batch) {
   const typename Network<T>::Changing changing(*network_);
   make_room(batch.n);
-  return update(batch);
+  return update(batch).mean;
 }
 
 // Forward and BP1, then, if the loss is finite, the rest of the step.
 template <class T>
-double Trainer<T>::update(const Samples<T>& batch) {
+typename Trainer<T>::BatchLoss Trainer<T>::update(const Samples<T>& batch) {
+  draw_masks(batch.n);
   forward(*network_, batch.x, batch.n, *workspace_);
-  const double total = output_error(*network_, settings_.loss, batch.n, batch.t, static_cast<const T*>(nullptr),
-                                    T(1) / static_cast<T>(batch.n), *workspace_);
-  const double loss = total / static_cast<double>(batch.n);
-  if (!std::isfinite(loss)) throw NonFinite(at_step(epoch_ + 1, step_count() + 1, loss));
-  count_steps(1);
-  if (plain_sgd())
+  const BatchLoss loss = batch_error(batch);
+  if (!std::isfinite(loss.mean)) throw NonFinite(at_step("the loss", loss.mean, epoch_ + 1, step_count() + 1));
+  const double penalized = loss.mean + penalties();
+  if (adds_to_parameters())
     update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
-    update_by_gradient(batch, {step_count(), loss, former_loss_});
-  former_loss_ = loss;
+    update_by_gradient(batch, {step_count() + 1, penalized, former_loss_});
+  hold_norms();
+  count_steps(1);
+  former_loss_ = penalized;
   return loss;
+}
+
+// BP1 of E = Σ wᵢEᵢ / Σ wᵢ. Where all of a batch weigh 0, E and its gradient are 0.
+template <class T>
+typename Trainer<T>::BatchLoss Trainer<T>::batch_error(const Samples<T>& batch) {
+  const double n = static_cast<double>(batch.n);
+  if (batch.weight == nullptr) {
+    const double total = output_error(*network_, settings_.loss, batch.n, batch.t, static_cast<const T*>(nullptr),
+                                      T(1) / static_cast<T>(batch.n), *workspace_);
+    return {total / n, n};
+  }
+  const double weight = std::accumulate(batch.weight, batch.weight + batch.n, 0.0);
+  for (std::size_t i = 0; i < batch.n; ++i) share_[i] = weight > 0.0 ? static_cast<T>(batch.weight[i] / weight) : T(0);
+  return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight};
 }
 
 // w −= μ ∂E/∂w with no gradient stored: δ is multiplied by −μ, and BP3 and BP4 add to b and w themselves.
@@ -234,30 +257,113 @@ void Trainer<T>::update_directly(const Samples<T>& batch, T rate) {
            });
 }
 
+// dw and db, then the optimizer's step: on a few rows at a time while they are in the cache, unless clip_norm must know the
+// whole gradient before.
 template <class T>
 void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now) {
-  const OptimizerKernels<T>& optimizer = kernels<T>().optimizers[settings_.optimizer.index];
-  backward(*network_, batch.x, batch.n, network_->first_trainable(), *workspace_,
-           [&](std::size_t l, const T* a, T* delta) {
-             const Layer& layer = network_->layers()[l];
-             if (!layer.trainable) return;
-             const auto step = [&](std::size_t begin, std::size_t n) {
-               optimizer.step({n, network_->parameters() + begin, gradient_.data() + begin, state_.data() + begin,
-                               network_->n_parameters(), now, &settings_.optimizer.parameters});
-             };
-             dense_gradient_by_rows(
-                 layer.shape(batch.n), a, delta, gradient_.data() + layer.w, gradient_.data() + layer.b,
-                 workspace_->scratch(),
-                 [&](std::size_t row, std::size_t rows) { step(layer.w + row * layer.fan_out, rows * layer.fan_out); });
-             step(layer.b, layer.fan_out);
-           });
+  const bool at_once = settings_.regularization.clip_norm == infinity;
+  const auto finish = [&](std::size_t l, std::size_t begin, std::size_t n) {
+    shape_gradient(l, begin, n);
+    if (at_once) descend(begin, n, now);
+  };
+  backward(
+      *network_, batch.x, batch.n, network_->first_trainable(), *workspace_, [&](std::size_t l, const T* a, T* delta) {
+        const Layer& layer = network_->layers()[l];
+        if (!layer.trainable) return;
+        dense_gradient_by_rows(layer.shape(batch.n), a, delta, gradient_.data() + layer.w, gradient_.data() + layer.b,
+                               workspace_->scratch(), [&](std::size_t row, std::size_t rows) {
+                                 finish(l, layer.w + row * layer.fan_out, rows * layer.fan_out);
+                               });
+        finish(l, layer.b, layer.fan_out);
+      });
+  if (at_once) return;
+  bound_norm();
+  for_each_trainable([&](const Layer& layer) {
+    for_each_block_of_rows(layer.fan_in + 1, 8 * layer.fan_out, [&](std::size_t row, std::size_t rows) {
+      descend(layer.w + row * layer.fan_out, rows * layer.fan_out, now);
+    });
+  });
+}
+
+// The optimizer's step on n parameters.
+template <class T>
+void Trainer<T>::descend(std::size_t begin, std::size_t n, const Progress& now) {
+  kernels<T>().optimizers[settings_.optimizer.index].step({n, network_->parameters() + begin, gradient_.data() + begin,
+                                                           state_.data() + begin, network_->n_parameters(), now,
+                                                           &settings_.optimizer.parameters});
+}
+
+// The penalties' gradient and clip_value, for n weights or biases of layer l.
+template <class T>
+void Trainer<T>::shape_gradient(std::size_t l, std::size_t begin, std::size_t n) {
+  const Regularization& r = settings_.regularization;
+  T* const gradient = gradient_.data() + begin;
+  if (r.penalizes() && begin < network_->layers()[l].b)
+    add_penalty_gradient(n, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)), network_->parameters() + begin,
+                         gradient);
+  if (r.clip_value < infinity) clip(n, static_cast<T>(r.clip_value), gradient);
+}
+
+// clip_norm: the whole gradient is shrunk to that norm where it is longer (Pascanu, Mikolov, Bengio 2013, Algorithm 1).
+template <class T>
+void Trainer<T>::bound_norm() {
+  double squares = 0.0;
+  for_each_trainable([&](const Layer& layer) {
+    squares += sum_of_squares(layer.end() - layer.w, gradient_.data() + layer.w, parts_);
+  });
+  const double norm = std::sqrt(squares), most = settings_.regularization.clip_norm;
+  if (!std::isfinite(norm)) throw NonFinite(at_step("the gradient's norm", norm, epoch_ + 1, step_count() + 1));
+  if (norm <= most) return;
+  const T shrink = static_cast<T>(most / norm);
+  for_each_trainable([&](const Layer& layer) {
+    for_each_block_of_rows(layer.fan_in + 1, layer.fan_out, [&](std::size_t row, std::size_t rows) {
+      kernels<T>().scale(rows * layer.fan_out, shrink, gradient_.data() + layer.w + row * layer.fan_out);
+    });
+  });
+}
+
+// max_norm (Srebro, Shraibman 2005; Srivastava et al. 2014): the weights that lead to a unit, after the step.
+template <class T>
+void Trainer<T>::hold_norms() {
+  const double most = settings_.regularization.max_norm;
+  if (most == infinity) return;
+  for_each_trainable([&](const Layer& layer) {
+    parts_.reserve(layer.fan_out);
+    hold_columns(layer.fan_in, layer.fan_out, most, network_->w(layer), parts_.data());
+  });
+}
+
+// Dropout: which units the layers read in this step.
+template <class T>
+void Trainer<T>::draw_masks(std::size_t n) {
+  const Regularization& r = settings_.regularization;
+  for (std::size_t l = 0; l < r.dropout.size(); ++l)
+    if (T* const mask = workspace_->mask(l))
+      draw_mask(settings_.seed, step_count(), l, r.dropout[l], n, network_->layers()[l].fan_in, mask);
+}
+
+template <class T>
+double Trainer<T>::penalties() {
+  const Regularization& r = settings_.regularization;
+  double total = 0.0;
+  for (std::size_t l = 0; r.penalizes() && l < network_->layers().size(); ++l) {
+    const Layer& layer = network_->layers()[l];
+    total += penalty(layer.fan_in * layer.fan_out, r.l1_of(l), r.l2_of(l), network_->w(layer), parts_);
+  }
+  return total;
 }
 
 template <class T>
 void Trainer<T>::make_room(std::size_t batch) {
-  if (workspace_ == nullptr || workspace_->rows() < batch || workspace_->scratch().outdated())
+  if (workspace_ == nullptr || workspace_->rows() < batch || workspace_->scratch().outdated()) {
     workspace_ = std::make_unique<Workspace<T>>(*network_, settings_.loss, batch);
+    const std::vector<double>& dropout = settings_.regularization.dropout;
+    for (std::size_t l = 0; l < dropout.size(); ++l)
+      if (dropout[l] > 0.0) workspace_->add_mask(l, network_->layers()[l].fan_in);
+  }
+  share_.reserve(batch);
   if (!settings_.shuffle) return;
+  batch_weight_.reserve(batch);
   batch_x_.reserve(batch * network_->fan_in());
   batch_t_.reserve(batch * network_->fan_out());
   batch_classes_.reserve(batch);

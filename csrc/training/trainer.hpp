@@ -2,23 +2,27 @@
 // run stands.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "network/online.hpp"
 #include "network/passes.hpp"
+#include "training/regularization.hpp"
 
 namespace backpropc {
 
-// n samples: x row by row, and what each should become.
+// n samples: x row by row, what each should become, and how much it counts (null: 1).
 template <class T>
 struct Samples {
   std::size_t n = 0;
   const T* x = nullptr;
   TargetRows<T> t;
+  const double* weight = nullptr;
 };
 
 struct TrainerSettings {
@@ -26,6 +30,7 @@ struct TrainerSettings {
   std::size_t batch_size = 1;
   bool shuffle = true;
   std::uint64_t seed = 0;
+  Regularization regularization{};
 };
 
 // One number for every epoch completed.
@@ -43,15 +48,25 @@ class Trainer {
   // These may be asked by other threads while one trains.
   std::uint64_t epoch() const { return epoch_; }
   std::uint64_t step_count() const { return step_count_.load(std::memory_order_relaxed); }
-  EpochLosses losses() const {
+  // Of the epochs from that one on.
+  EpochLosses losses_from(std::size_t epoch) const {
     const std::lock_guard<std::mutex> lock(losses_mutex_);
-    return losses_;
+    const auto from = [epoch](const std::vector<double>& all) {
+      return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(std::min(epoch, all.size())), all.end());
+    };
+    return {from(losses_.training), from(losses_.validation)};
   }
 
-  // Trains until `until_epoch` epochs are completed, from where the last call was stopped. stop() is asked now and
-  // then, between whole steps. Nothing is allocated per step. A loss that is not finite throws NonFinite before
-  // the step that would have spread it.
-  void fit(const Samples<T>& training, const Samples<T>* validation, std::uint64_t until_epoch, const Stop& stop);
+  // Trains until `until_epoch` epochs are completed or `until_step` steps done, whichever is first, from where the last call
+  // was stopped; an epoch whose last step is done is completed. stop() is asked now and then, between whole steps. Nothing
+  // is allocated per step. A loss that is not finite throws NonFinite before the step that would have spread it.
+  struct End {
+    std::uint64_t epoch, step = std::numeric_limits<std::uint64_t>::max();
+  };
+  void fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop);
+
+  // The mean E over the samples that the latest epoch has seen.
+  double epoch_loss() const { return epoch_loss_ / epoch_weight_; }
 
   void set_learning_rate(double rate);
 
@@ -61,17 +76,33 @@ class Trainer {
  private:
   void begin_epoch(std::size_t n);
   class Watch;
-  bool run_steps(const Samples<T>& training, Watch& watch);
-  bool run_online_steps(const Samples<T>& training, Watch& watch);
-  void train(const Samples<T>& training, const Samples<T>* validation, std::uint64_t until_epoch, const Stop& stop);
+  bool run_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch);
+  bool run_online_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch);
+  void train(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop);
   bool end_epoch(const Samples<T>* validation, Workspace<T>* workspace, const Stop& stop);
   Samples<T> from(const Samples<T>& samples, std::size_t position) const;
   Samples<T> next_batch(const Samples<T>& training);
-  bool plain_sgd() const;
+  bool adds_to_parameters() const;
   void count_steps(std::size_t n) { step_count_.store(step_count() + n, std::memory_order_relaxed); }
-  double update(const Samples<T>& batch);
+  struct BatchLoss {
+    double mean, weight;  // Σ wᵢEᵢ / Σ wᵢ, and Σ wᵢ
+  };
+  BatchLoss update(const Samples<T>& batch);
+  BatchLoss batch_error(const Samples<T>& batch);
   void update_directly(const Samples<T>& batch, T rate);
   void update_by_gradient(const Samples<T>& batch, const Progress& now);
+  void draw_masks(std::size_t n);
+  double penalties();
+  void shape_gradient(std::size_t l, std::size_t begin, std::size_t n);
+  void descend(std::size_t begin, std::size_t n, const Progress& now);
+  void bound_norm();
+  // f(layer) for each layer that learns.
+  template <class F>
+  void for_each_trainable(F f) {
+    for (const Layer& layer : network_->layers())
+      if (layer.trainable) f(layer);
+  }
+  void hold_norms();
   void make_room(std::size_t batch);
 
   std::shared_ptr<Network<T>> network_;
@@ -81,11 +112,15 @@ class Trainer {
   Buffer<T> gradient_, state_;                // of all parameters; empty where the optimizer needs none
   Buffer<T> batch_x_, batch_t_;               // a shuffled batch, gathered
   Buffer<std::int64_t> batch_classes_;
+  Buffer<double> batch_weight_;
+  Buffer<T> share_;                 // of each sample in its batch's E
+  Buffer<double> parts_;            // of a sum over parameters
   std::vector<std::size_t> order_;  // of the samples in this epoch; empty without shuffling
   std::atomic<std::uint64_t> epoch_{0}, step_count_{0};
   std::size_t samples_ = 0, position_ = 0;  // how many an epoch has, and how many of them this one has seen
-  double epoch_loss_ = 0.0;                 // Σ E over those
-  double former_loss_ = infinity;           // of the last step's batch
+  double epoch_loss_ = 0.0;                 // Σ wE over those
+  double epoch_weight_ = 0.0;               // Σ w
+  double former_loss_ = infinity;           // of the last step's batch, with the penalties
   EpochLosses losses_;
   mutable std::mutex losses_mutex_;
 };

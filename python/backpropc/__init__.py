@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _core, definitions
+from . import _core, definitions, schedules
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER
 from .functions import (
     DenseBackward,
@@ -25,6 +25,7 @@ from .functions import (
     sgd_update,
 )
 from .machine import available_isas, get_num_threads, isa, num_threads, set_num_threads, show_config
+from .monitoring import EarlyStopping, State
 from .network import Dense, Gradients, Network, Trace
 from .training import History, Trainer
 
@@ -58,9 +59,11 @@ __all__ = [
     "Dense",
     "DenseBackward",
     "DenseForward",
+    "EarlyStopping",
     "Gradients",
     "History",
     "Network",
+    "State",
     "Trace",
     "Trainer",
     "activate",
@@ -73,6 +76,7 @@ __all__ = [
     "loss_gradient",
     "loss_value",
     "num_threads",
+    "schedules",
     "set_num_threads",
     "sgd_update",
     "show_config",

@@ -8,7 +8,7 @@ not fit.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -81,6 +81,25 @@ def rate_for(dtype: np.dtype[Any], value: object, name: str = "learning_rate") -
     if not 0.0 <= number <= LARGEST[dtype]:
         raise ValueError(f"{name} is {number}; it must be at least 0 and finite in {dtype}")
     return number
+
+
+def numbers_for(value: object, name: str, count: int, of: str, low: float, high: float, must: str) -> tuple[float, ...]:
+    """Return `value`, a number or a sequence of `count` numbers, as so many floats; none where all are 0.
+
+    Each must be at least `low` and below `high`, in the words `must`.
+    """
+    one_for_all = np.ndim(cast(Any, value)) == 0
+    given = [value] * count if one_for_all else list(cast(Any, value))
+    if len(given) != count:
+        raise ValueError(f"{name} has {len(given)} numbers; it must be one number, or {count}: one for {of}")
+    numbers = []
+    for i, each in enumerate(given):
+        found = name if one_for_all else f"{name}[{i}]"
+        number = real_number(each, found)
+        if not low <= number < high:
+            raise ValueError(f"{found} is {number}; it must be {must}")
+        numbers.append(number)
+    return tuple(numbers) if any(numbers) else ()
 
 
 def whole_number(value: object, name: str, at_least: int) -> int:

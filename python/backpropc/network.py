@@ -24,7 +24,10 @@ from ._arguments import (
     truth,
     whole_number,
 )
+from ._weights import ClassWeight
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER, Definition
+from .monitoring import Callback, EarlyStopping, Metric
+from .schedules import Schedules
 from .training import History, Trainer, trainer_class
 
 if TYPE_CHECKING:  # numpy.random is not imported before it is used
@@ -506,14 +509,30 @@ class Network:
         seed: Seed = None,
         rng: Seed = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        l1: float | Sequence[float] = 0.0,
+        l2: float | Sequence[float] = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
+        schedule: str | Schedules | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
+        metrics: Sequence[str | Metric] = (),
+        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
     ) -> History:
         """Train: make a `Trainer` of these arguments and run it.
 
         Parameters
         ----------
-        x, t, epochs, validation_data
+        x, t, epochs, validation_data, sample_weight, class_weight, metrics, early_stopping, callbacks, progress
             As for `Trainer.fit`.
         loss, optimizer, batch_size, shuffle, seed, rng
+            As for `Trainer`.
+        l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm, schedule
             As for `Trainer`.
 
         Returns
@@ -536,9 +555,34 @@ class Network:
         True
         """
         trainer = Trainer(
-            self, loss=loss, optimizer=optimizer, batch_size=batch_size, shuffle=shuffle, seed=seed, rng=rng
+            self,
+            loss=loss,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            rng=rng,
+            l1=l1,
+            l2=l2,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+            max_norm=max_norm,
+            schedule=schedule,
         )
-        return trainer.fit(x, t, epochs=epochs, validation_data=validation_data)
+        return trainer.fit(
+            x,
+            t,
+            epochs=epochs,
+            validation_data=validation_data,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            metrics=metrics,
+            early_stopping=early_stopping,
+            callbacks=callbacks,
+            progress=progress,
+        )
 
     def copy(self) -> Network:
         """Return a network of its own memory with the same layers and parameters."""

@@ -2,22 +2,95 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import math
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _core
-from ._arguments import FLOAT32, LARGEST, seed_value, shown, truth, whole_number
+from . import _core, schedules
+from ._arguments import (
+    FLOAT32,
+    LARGEST,
+    FloatArray,
+    numbers_for,
+    rate_for,
+    real_number,
+    seed_value,
+    shown,
+    truth,
+    whole_number,
+)
+from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
+from .monitoring import (
+    Callback,
+    EarlyStopping,
+    Metric,
+    Progress,
+    State,
+    Stopper,
+    Watch,
+    resolve_callbacks,
+    resolve_metrics,
+)
+from .schedules import Schedules
 
 if TYPE_CHECKING:
     from .network import Network, Seed
 
 
+FOREVER = 2**63  # an epoch or a step that no run reaches
+
+
 def trainer_class(dtype: np.dtype[Any]) -> type[_core.Trainer]:
     """Return the core's trainer for networks of this dtype."""
     return cast("type[_core.Trainer]", _core.TrainerFloat32 if dtype == FLOAT32 else _core.TrainerFloat64)
+
+
+def _penalty(network: Network, value: float | Sequence[float], name: str) -> tuple[float, ...]:
+    largest = LARGEST[network.dtype]
+    must = f"at least 0 and finite in {network.dtype}"
+    return numbers_for(value, name, len(network.layers), "each layer", 0.0, math.nextafter(largest, math.inf), must)
+
+
+def _dropout(network: Network, hidden: float | Sequence[float], of_input: float) -> tuple[float, ...]:
+    """Return the rate for what each layer reads."""
+    must, n_hidden = "at least 0 and below 1", len(network.layers) - 1
+    if n_hidden == 0 and np.any(np.asarray(hidden) != 0):
+        raise ValueError(f"dropout is {shown(hidden)}; it must be 0 where there is no hidden layer")
+    rates = numbers_for(hidden, "dropout", n_hidden, "each hidden layer", 0.0, 1.0, must) or (0.0,) * n_hidden
+    first = numbers_for(real_number(of_input, "input_dropout"), "input_dropout", 1, "the input", 0.0, 1.0, must) or (
+        0.0,
+    )
+    return first + rates if any(first + rates) else ()
+
+
+def _bound(network: Network, value: float | None, name: str) -> float:
+    if value is None:
+        return math.inf
+    number = real_number(value, name)
+    if not float(np.finfo(network.dtype).tiny) <= number <= LARGEST[network.dtype]:
+        raise ValueError(f"{name} is {number}; it must be None, or above 0 and finite in {network.dtype}")
+    return number
+
+
+class _Data(NamedTuple):
+    """Samples as the core has checked them, and the arrays they are in."""
+
+    x: FloatArray
+    t: FloatArray
+    samples: _core.Samples
+
+
+def _stopper(rule: object, names: list[str], network: Network) -> Stopper | None:
+    if rule is None:
+        return None
+    if not isinstance(rule, EarlyStopping):
+        raise TypeError(f"early_stopping is {shown(rule)}; it must be None or a bp.EarlyStopping")
+    return Stopper(rule, names, network)
 
 
 class History:
@@ -26,7 +99,8 @@ class History:
     Attributes
     ----------
     history : dict of str to list of float
-        ``"loss"`` and, where there were validation data, ``"val_loss"``: one number for each epoch, as in Keras.
+        ``"loss"``, ``"val_loss"`` where there were validation data, and the metrics by their names: one number for each
+        epoch, as in Keras; nan for a metric of an epoch that had none.
     loss, val_loss : list of float
         The same lists; ``val_loss`` is empty where there were no validation data.
     epoch : list of int
@@ -34,8 +108,8 @@ class History:
 
     Notes
     -----
-    The loss of an epoch is the mean over its samples, each with the parameters it was trained with; the validation loss
-    is that of the parameters at the epoch's end.
+    The loss of an epoch is the (weighted) mean over its samples, each with the parameters it was trained with; the
+    validation loss is that of the parameters at the epoch's end.
     """
 
     def __init__(self, epoch: list[int], history: dict[str, list[float]]) -> None:
@@ -77,18 +151,35 @@ class Trainer:
         Whether each epoch takes the samples in a new random order.
     seed, rng : None, int in [0, 2**64), or numpy.random.Generator
         Where the orders come from (two names of one argument). The same int gives the same run on every machine.
+    l1, l2 : float or sequence of float
+        Penalties: a step descends E + l1·Σ|w| + ½·l2·Σw², over the weights, not the biases, whatever the batch size.
+        One number, or one for each layer. Losses are reported without them.
+    dropout, input_dropout : float or sequence of float, and float
+        The probability, in [0, 1), with which a step leaves out a hidden unit (one number, or one for each hidden
+        layer) or an input; what stays is divided by 1 − rate. Only steps do so: validation, `predict` and `loss`
+        do not.
+    clip_value, clip_norm : float or None
+        Bounds of the gradient, which has the penalties' in it: of each element; then of the norm of it all, over the
+        layers that learn (Pascanu, Mikolov, Bengio 2013). A gradient that is longer is shrunk to that norm.
+    max_norm : float or None
+        Bound of the norm of the weights that lead to a unit, held after every step (Srivastava et al. 2014).
+    schedule : None, str, schedule object, or callable
+        The learning rate of each epoch, from its first step to its last: one of `backpropc.schedules`, or a callable
+        from the epoch, counted from 0 since the trainer's birth, to a rate. None is the optimizer's own.
 
     Raises
     ------
     TypeError
         An argument is of the wrong type.
     ValueError
-        A name is unknown or a number out of its range.
+        A name is unknown or a number out of its range, or there is a schedule for an optimizer without a learning rate.
 
     Notes
     -----
     The order of epoch e is a Fisher–Yates shuffle by Philox4x64-10 with key (seed, 1) and e for a substream, so it
-    depends on nothing that came before.
+    depends on nothing that came before. Which of layer l's inputs are left out in step s comes from key (seed, 2) and
+    substream (s, l): 32 bits for each, a multiple of eight for each sample. Dropout is inverted, after Srivastava et
+    al. 2014.
 
     Examples
     --------
@@ -108,6 +199,14 @@ class Trainer:
         shuffle: bool = True,
         seed: Seed = None,
         rng: Seed = None,
+        l1: float | Sequence[float] = 0.0,
+        l2: float | Sequence[float] = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
+        schedule: str | Schedules | None = None,
     ) -> None:
         from .network import Network
 
@@ -123,10 +222,24 @@ class Trainer:
                 raise ValueError(
                     f"optimizer: {name} is {value}; it must be finite in {network.dtype}, the network's dtype"
                 )
+        if schedule is not None and "learning_rate" not in self._optimizer.parameters:
+            raise ValueError(
+                f"schedule is {shown(schedule)}, but {self._optimizer.name} has no learning rate; it must be None"
+            )
+        self._schedule = schedules.resolve(schedule)
+        self._is_scheduled = schedule is not None
         self._batch_size = whole_number(batch_size, "batch_size", 1)
         self._shuffle = truth(shuffle, "shuffle")
         self._seed = seed_value(seed, rng)
+        self._regularization = _core.Regularization()
+        self._regularization.l1 = _penalty(network, l1, "l1")
+        self._regularization.l2 = _penalty(network, l2, "l2")
+        self._regularization.dropout = _dropout(network, dropout, input_dropout)
+        self._regularization.clip_value = _bound(network, clip_value, "clip_value")
+        self._regularization.clip_norm = _bound(network, clip_norm, "clip_norm")
+        self._regularization.max_norm = _bound(network, max_norm, "max_norm")
         self._has_validation: list[bool] = []
+        self._metrics: list[dict[str, float]] = []
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,
             self._loss._choice,
@@ -134,6 +247,7 @@ class Trainer:
             batch_size=min(self._batch_size, 2**62),
             shuffle=self._shuffle,
             seed=self._seed,
+            regularization=self._regularization,
         )
 
     @property
@@ -172,6 +286,24 @@ class Trainer:
         return self._core.epoch
 
     @property
+    def learning_rate(self) -> float | None:
+        """The rate of the epoch that is under way or to come; None for an optimizer without one."""
+        if not self._is_scheduled:
+            return cast("float | None", self._optimizer.parameters.get("learning_rate"))
+        if isinstance(self._schedule, schedules.Schedule):
+            own = cast(float, self._optimizer.parameters["learning_rate"])
+            looks_back = isinstance(self._schedule, schedules.reduce_on_plateau)
+            rate = self._schedule.rate(self.epoch, own, self._watched_losses() if looks_back else ())
+        else:
+            rate = self._schedule(self.epoch)
+        return rate_for(self._network.dtype, rate, f"schedule: the rate of epoch {self.epoch}")
+
+    def _watched_losses(self) -> list[float]:
+        """Return what `reduce_on_plateau` looks at: of each epoch the validation loss, or else the training loss."""
+        pairs = zip(self._core.losses_from(0), self._core.validation_losses_from(0), strict=True)
+        return [training if math.isnan(validation) else validation for training, validation in pairs]
+
+    @property
     def step_count(self) -> int:
         """Number of steps done since the trainer's birth."""
         return self._core.step_count
@@ -196,6 +328,12 @@ class Trainer:
         *,
         until_epoch: int | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
+        metrics: Sequence[str | Metric] = (),
+        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
     ) -> History:
         """Train for a number of epochs, in the core and without the GIL.
 
@@ -210,7 +348,24 @@ class Trainer:
         until_epoch : int
             Instead of `epochs`: up to the end of this epoch since the trainer's birth.
         validation_data : tuple of (x, t)
-            Samples whose loss is recorded at the end of every epoch.
+            Samples whose loss is recorded at the end of every epoch, each counting 1.
+        sample_weight : array_like, shape (n,)
+            How much each sample counts, at least 0 and finite: the loss of a batch is Σ wᵢEᵢ / Σ wᵢ. So a weight says
+            something only beside the others of its batch. A batch that weighs 0 is a step with a gradient of 0.
+        class_weight : dict of int to float, or "balanced"
+            How much the samples of a class count, where t holds integer classes; 1 for a class it does not name.
+            ``"balanced"`` gives each class that occurs the same sum, n in all. Multiplied with `sample_weight`.
+        metrics : sequence of str or callable
+            ``"accuracy"``, ``"r2"``, or functions of (t, a), known by their ``__name__``: what the history records at
+            the end of every epoch, of the training data and, with ``val_`` before the name, of the validation data. It
+            takes a prediction of all of them.
+        early_stopping : EarlyStopping or None
+            When to end before the last epoch.
+        callbacks : sequence of callable
+            Each is called with a `State` at the end of every epoch, or after every ``every_steps`` steps where it has
+            that attribute; True ends the run. What one raises ends the run too, and reaches the caller.
+        progress : bool
+            Whether to show a bar, by tqdm.
 
         Returns
         -------
@@ -227,6 +382,8 @@ class Trainer:
             The loss is not finite. The step is not taken: the network is as it was before it.
         RuntimeError
             Another thread is training or reading the network.
+        ModuleNotFoundError
+            `progress` is True and tqdm is not there.
         KeyboardInterrupt
             Ctrl-C, after a whole step. The network and the trainer can go on: another `fit` with the same samples
             finishes the epoch.
@@ -239,21 +396,65 @@ class Trainer:
         else:
             end = whole_number(until_epoch, "until_epoch", 0)
         _, rows, targets = self._network._samples(x, t, self._loss, one_allowed=False)
-        held_out = self._held_out(validation_data)
+        weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
+        data = {"": _Data(rows, targets, self._core.check(rows, targets, weights))}
+        if validation_data is not None:
+            data["val_"] = self._held_out(validation_data)
+        measures, end = resolve_metrics(metrics), min(end, FOREVER)
+        names = [prefix + name for prefix in data for name in ("loss", *measures)]
+        stopper = _stopper(early_stopping, names, self._network)
+        watch = Watch(
+            resolve_callbacks(callbacks),
+            stopper,
+            Progress(truth(progress, "progress"), first, end),
+            every_epoch=bool(measures) or self._is_scheduled,
+        )
         try:
-            self._core.fit(rows, targets, min(end, 2**63), *held_out)
+            while self.epoch < end and not watch.stopped:
+                self._run(data, measures, watch, end)
+            watch.finish()
         finally:
-            self._has_validation += [validation_data is not None] * (self.epoch - len(self._has_validation))
+            watch.close()
         return self._history_since(first)
 
-    def _held_out(self, validation_data: Any) -> tuple[Any, Any]:
-        if validation_data is None:
-            return None, None
+    def _run(self, data: dict[str, _Data], measures: dict[str, Metric], watch: Watch, end: int) -> None:
+        """Train up to the next pause, at most an epoch where something changes or looks on after every epoch."""
+        before = self.epoch
+        until_epoch, until_step = watch.next_pause(before, self.step_count, end)
+        if self._is_scheduled:
+            self._core.set_learning_rate(cast(float, self.learning_rate))
+        validation = data["val_"].samples if "val_" in data else None
+        try:
+            self._core.fit(data[""].samples, validation, until_epoch, FOREVER if until_step is None else until_step)
+        finally:
+            completed = self.epoch - len(self._has_validation)
+            self._has_validation += [validation is not None] * completed
+            self._metrics += [{} for _ in range(completed)]
+        if self.epoch > before and measures:
+            outputs = {prefix: (each.t, self._network.predict(each.x)) for prefix, each in data.items()}
+            self._metrics[-1] = {
+                prefix + name: float(measure(*outputs[prefix])) for prefix in data for name, measure in measures.items()
+            }
+        watch.look(self._state(), self._latest(), self.epoch > before)
+
+    def _latest(self) -> dict[str, float]:
+        """Return the numbers of the last epoch completed."""
+        return {
+            name: values[-1] for name, values in self._history_since(max(self.epoch - 1, 0)).history.items() if values
+        }
+
+    def _state(self) -> State:
+        latest = self._latest()
+        metrics = MappingProxyType(self._metrics[-1] if self._metrics else {})
+        return State(self.epoch, self.step_count, self._core.epoch_loss, latest.get("val_loss"), metrics, self._network)
+
+    def _held_out(self, validation_data: Any) -> _Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise TypeError("validation_data must be a pair of arrays, (x, t)")
         x, t = validation_data
         names = ("validation_data x", "validation_data t")
-        return self._network._samples(x, t, self._loss, names=names, one_allowed=False)[1:]
+        _, rows, targets = self._network._samples(x, t, self._loss, names=names, one_allowed=False)
+        return _Data(rows, targets, self._core.check(rows, targets, None, "validation_data "))
 
     def step(self, x: ArrayLike, t: ArrayLike) -> float:
         """Take one step on one minibatch.
@@ -276,11 +477,16 @@ class Trainer:
             As for `fit`; the network is then as it was.
         """
         _, rows, targets = self._network._samples(x, t, self._loss)
+        if self._is_scheduled:
+            self._core.set_learning_rate(cast(float, self.learning_rate))
         return self._core.step(rows, targets)
 
     def _history_since(self, first: int) -> History:
         epochs = list(range(first, self.epoch))
-        history = {"loss": self._core.losses[first:]}
+        history = {"loss": self._core.losses_from(first)}
         if any(self._has_validation[first:]):
-            history["val_loss"] = self._core.validation_losses[first:]
+            history["val_loss"] = self._core.validation_losses_from(first)
+        of_epochs = self._metrics[first:]
+        for name in {name: None for values in of_epochs for name in values}:
+            history[name] = [values.get(name, math.nan) for values in of_epochs]
         return History(epochs, history)

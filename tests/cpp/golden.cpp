@@ -172,7 +172,7 @@ std::string trained_digest(const Run& run, bool hostile) {
   {
     const auto caller = hostile ? std::make_unique<HostileMode>() : nullptr;
     const backpropc::FloatMode mode;  // as bindings/ enters it
-    trainer.fit(data.samples(run.samples), nullptr, run.epochs, [] { return false; });
+    trainer.fit(data.samples(run.samples), nullptr, {run.epochs}, [] { return false; });
   }
   return sha256::hex(net->parameters(), net->n_parameters() * sizeof(T));
 }

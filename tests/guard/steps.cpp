@@ -65,7 +65,7 @@ void train(const Workload& w, std::size_t steps) {
   settings.batch_size = w.batch_size;
   settings.shuffle = false;
   backpropc::Trainer<float> trainer(net, settings);
-  trainer.fit({n, x.data(), {t.data(), nullptr}}, nullptr, 1, [] { return false; });
+  trainer.fit({n, x.data(), {t.data(), nullptr}}, nullptr, {1}, [] { return false; });
 }
 
 }  // namespace

@@ -6,11 +6,12 @@ import numpy as np
 
 INITIAL_PARAMETERS = 0  # sub is the layer
 SHUFFLING = 1  # sub is the epoch, from 0
+DROPOUT = 2  # sub is the step, from 0, and the layer
 
 
-def raw(seed: int, stream: int, sub: int, n: int) -> np.ndarray:
+def raw(seed: int, stream: int, sub: int, n: int, second: int = 0) -> np.ndarray:
     key = np.array([seed, stream], dtype=np.uint64)
-    counter = np.array([0, sub, 0, 0], dtype=np.uint64)
+    counter = np.array([0, sub, second, 0], dtype=np.uint64)
     return np.asarray(np.random.Philox(key=key, counter=counter).random_raw(n), dtype=np.uint64)
 
 
@@ -32,3 +33,10 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
         j = (bits[k] * (i + 1)) >> 64
         p[i], p[j] = p[j], p[i]
     return p
+
+
+def mask(seed: int, step: int, layer: int, rate: float, n: int, fan_in: int) -> np.ndarray:
+    """What dropout multiplies the layer's input by: 32 bits for each unit, whole blocks of 256 for each sample."""
+    blocks = -(-fan_in // 8)
+    bits = raw(seed, DROPOUT, step, n * blocks * 4, layer).astype("<u8").view("<u4").reshape(n, blocks * 8)
+    return (bits[:, :fan_in] >= int(rate * 2**32)) / (1.0 - rate)

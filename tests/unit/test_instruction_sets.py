@@ -54,6 +54,14 @@ DIGESTS = """
                 net = bp.Network([37, 5, 37], "tanh", "logistic", seed=0, dtype=dtype)
                 net.fit(small, t, optimizer=getattr(bp, optimizer)(**arguments), epochs=3, batch_size=10, seed=0)
                 record(f"{dtype} {optimizer} {index}", net.parameters)
+
+        for batch_size in (1, 10):
+            net = bp.Network([37, 29, 37], "tanh", "logistic", seed=0, dtype=dtype)
+            bounds = {"clip_value": 0.01, "clip_norm": 0.05, "max_norm": 0.8}
+            rates = {"l1": 0.001, "l2": 0.01, "dropout": 0.3, "input_dropout": 0.1, "sample_weight": np.arange(50)}
+            run = {"optimizer": bp.Adam(), "epochs": 3, "batch_size": batch_size, "schedule": bp.schedules.cosine(4)}
+            net.fit(small, t, seed=0, **run, **rates, **bounds)
+            record(f"{dtype} everything {batch_size}", net.parameters)
     print(json.dumps(digests))
 """
 
@@ -76,5 +84,5 @@ def digests(isa: str) -> dict[str, str]:
 def test_every_definition_has_the_same_bits(isa: str) -> None:
     want = digests("portable")
     names = {name.split()[1] for name in want}
-    assert names == {*bp.ACTIVATIONS, *bp.LOSSES, *bp.OPTIMIZERS}
+    assert names == {*bp.ACTIVATIONS, *bp.LOSSES, *bp.OPTIMIZERS, "everything"}
     assert [name for name, digest in digests(isa).items() if digest != want[name]] == []

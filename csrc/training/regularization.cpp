@@ -1,0 +1,96 @@
+#include "training/regularization.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "network/dense.hpp"
+
+namespace backpropc {
+
+namespace {
+
+constexpr std::size_t lanes = 8;
+constexpr std::size_t block = 1 << 14;
+
+// Lane i adds the elements i, i + 8, … in ascending order, then the lanes are folded by halves.
+template <class T, class F>
+double sum_of_block(std::size_t n, const T* p, F f) {
+  double total[lanes] = {};
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (std::size_t lane = 0; lane < lanes; ++lane) total[lane] += f(static_cast<double>(p[i + lane]));
+  for (std::size_t lane = 0; i < n; ++lane, ++i) total[lane] += f(static_cast<double>(p[i]));
+  for (std::size_t half = lanes / 2; half > 0; half /= 2)
+    for (std::size_t lane = 0; lane < half; ++lane) total[lane] += total[lane + half];
+  return total[0];
+}
+
+// Σ f(p[i]): the blocks are shared out among threads, and added in their order.
+template <class T, class F>
+double sum_of(std::size_t n, const T* p, Buffer<double>& parts, F f) {
+  const std::size_t blocks = (n + block - 1) / block;
+  parts.reserve(blocks);
+  for_each_block_of_rows(blocks, block, [&](std::size_t first, std::size_t count) {
+    for (std::size_t i = first; i < first + count; ++i)
+      parts[i] = sum_of_block(std::min(block, n - i * block), p + i * block, f);
+  });
+  double total = 0.0;
+  for (std::size_t i = 0; i < blocks; ++i) total += parts[i];
+  return total;
+}
+
+}  // namespace
+
+template <class T>
+void add_penalty_gradient(std::size_t n, T l1, T l2, const T* w, T* gradient) {
+  for (std::size_t i = 0; i < n; ++i) gradient[i] += l2 * w[i] + l1 * (T(w[i] > 0) - T(w[i] < 0));
+}
+
+template <class T>
+double penalty(std::size_t n, double l1, double l2, const T* w, Buffer<double>& parts) {
+  return sum_of(n, w, parts, [=](double v) { return l1 * std::abs(v) + 0.5 * l2 * v * v; });
+}
+
+template <class T>
+void clip(std::size_t n, T bound, T* gradient) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const T g = gradient[i];
+    gradient[i] = g > bound ? bound : g < -bound ? -bound : g;  // a NaN stays one
+  }
+}
+
+template <class T>
+double sum_of_squares(std::size_t n, const T* p, Buffer<double>& parts) {
+  return sum_of(n, p, parts, [](double v) { return v * v; });
+}
+
+// Each column's squares are added in ascending rows; threads share out the columns.
+template <class T>
+void hold_columns(std::size_t fan_in, std::size_t fan_out, double most, T* w, double* squares) {
+  for_each_block_of_rows(fan_out, 2 * fan_in, [&](std::size_t first, std::size_t count) {
+    const std::size_t end = first + count;
+    std::fill(squares + first, squares + end, 0.0);
+    for (std::size_t k = 0; k < fan_in; ++k)
+      for (std::size_t j = first; j < end; ++j) {
+        const auto v = static_cast<double>(w[k * fan_out + j]);
+        squares[j] += v * v;
+      }
+    for (std::size_t j = first; j < end; ++j) {
+      if (!(squares[j] > most * most)) continue;
+      const T shrink = static_cast<T>(most / std::sqrt(squares[j]));
+      for (std::size_t k = 0; k < fan_in; ++k) w[k * fan_out + j] *= shrink;
+    }
+  });
+}
+
+#define BPC_INSTANTIATE(T)                                                         \
+  template void add_penalty_gradient(std::size_t, T, T, const T*, T*);             \
+  template double penalty(std::size_t, double, double, const T*, Buffer<double>&); \
+  template void clip(std::size_t, T, T*);                                          \
+  template double sum_of_squares(std::size_t, const T*, Buffer<double>&);          \
+  template void hold_columns(std::size_t, std::size_t, double, T*, double*);
+
+BPC_INSTANTIATE(float)
+BPC_INSTANTIATE(double)
+
+}  // namespace backpropc
