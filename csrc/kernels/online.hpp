@@ -18,14 +18,14 @@ struct Row {
 template <int N, class T>
 BPC_INLINE Row<T, N> load_row(const T* p) {
   Row<T, N> row;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < N; ++i) row.v[i] = load<Vec<T>>(p + i * lanes<T>);
   return row;
 }
 
 template <int N, class T>
 BPC_INLINE void store_row(T* p, const Row<T, N>& row) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < N; ++i) store<Vec<T>>(p + i * lanes<T>, row.v[i]);
 }
 
@@ -34,7 +34,7 @@ template <int N, class T>
 BPC_INLINE Row<T, N> load_first_of_row(const T* p, std::size_t n) {
   constexpr std::size_t L = lanes<T>;
   Row<T, N> row;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (std::size_t i = 0; i < N; ++i) {
     const std::size_t left = n > i * L ? n - i * L : 0;
     row.v[i] = left >= L ? load<Vec<T>>(p + i * L) : left > 0 ? load_first<Vec<T>>(p + i * L, left) : Vec<T>{};
@@ -45,7 +45,7 @@ BPC_INLINE Row<T, N> load_first_of_row(const T* p, std::size_t n) {
 // Zeros where the layer's row is padding.
 template <int N, class T>
 BPC_INLINE Row<T, N> kept(Row<T, N> row, const T* keep) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < N; ++i) row.v[i] = from_bits<Vec<T>>(bits(row.v[i]) & bits(load<Vec<T>>(keep + i * lanes<T>)));
   return row;
 }
@@ -53,7 +53,7 @@ BPC_INLINE Row<T, N> kept(Row<T, N> row, const T* keep) {
 // acc += s·p
 template <int N, class T>
 BPC_INLINE void add_scaled_row(Row<T, N>& acc, Vec<T> s, const T* p) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < N; ++i) acc.v[i] = fma(s, load<Vec<T>>(p + i * lanes<T>), acc.v[i]);
 }
 
@@ -67,7 +67,7 @@ BPC_INLINE void add_product(Row<T, N>& acc, const T* s, std::size_t n, const T* 
 template <int N, int M, class T>
 BPC_INLINE void add_product(Row<T, N>& acc, const Row<T, M>& s, std::size_t n, const T* rows) {
   constexpr std::size_t L = lanes<T>;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < M; ++i) {
     const std::size_t end = n < L ? n : L;
     for (std::size_t k = 0; k < end; ++k, rows += N * L) add_scaled_row(acc, lane(s.v[i], k), rows);
@@ -80,7 +80,7 @@ template <int N, class T>
 BPC_INLINE void add_outer_product(T* rows, const T* s, std::size_t n, const Row<T, N>& v) {
   for (std::size_t k = 0; k < n; ++k, rows += N * lanes<T>) {
     const Vec<T> sk = splat(s[k]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < N; ++i) store<Vec<T>>(rows + i * lanes<T>, fma(sk, v.v[i], load<Vec<T>>(rows + i * lanes<T>)));
   }
 }
@@ -129,7 +129,7 @@ BPC_INLINE Row<T, N> online_activate(const OnlineLayer<T>& layer, Row<T, N> z) {
     layer.kernels->forward(1, layer.fan_out, layer.z, layer.a, *layer.parameters);
     return load_row<N>(layer.a);
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < N; ++i) z.v[i] = value(z.v[i], *layer.parameters);
   const Row<T, N> a = kept(z, layer.keep);
   store_row(layer.a, a);
@@ -146,7 +146,7 @@ BPC_INLINE Row<T, N> online_error(const OnlineLayer<T>& layer, Row<T, N> da, con
     return load_row<N>(layer.delta);
   }
   const Row<T, N> z = load_row<N>(layer.z);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < N; ++i) da.v[i] = backward(da.v[i], z.v[i], a.v[i], *layer.parameters);
   return kept(da, layer.keep);
 }
@@ -158,7 +158,7 @@ BPC_INLINE T online_loss(const OnlineLayer<T>& last, const Row<T, N>& a, const R
   constexpr std::size_t parts = virtual_lanes<T> / lanes<T>;
   const Row<T, N> z = load_row<N>(last.z);
   Row<T, N> value;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < N; ++i) {
     if constexpr (FromZ)
       value.v[i] = Loss::value_of_z(z.v[i], t.v[i]);
@@ -167,7 +167,7 @@ BPC_INLINE T online_loss(const OnlineLayer<T>& last, const Row<T, N>& a, const R
   }
   value = kept(value, last.keep);
   Vec<T> total[parts] = {};
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (std::size_t i = 0; i < N; ++i) total[i % parts] = total[i % parts] + value.v[i];
   const T sum = fold_lanes<T>(total);
   return Loss::mean_over_outputs ? sum / static_cast<T>(last.fan_out) : sum;
@@ -189,7 +189,7 @@ BPC_INLINE Row<T, N> online_output(const OnlineRun<T>& run, const OnlineLayer<T>
     } else if (from_z) {
       const Row<T, N> t = load_first_of_row<N>(targets, last.fan_out);
       Row<T, N> delta;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int i = 0; i < N; ++i) delta.v[i] = Loss::delta_of_z(a.v[i], t.v[i]);
       loss = online_loss<Loss, true>(last, a, t, args);
       return kept(delta, last.keep);
@@ -197,7 +197,7 @@ BPC_INLINE Row<T, N> online_output(const OnlineRun<T>& run, const OnlineLayer<T>
   }
   const Row<T, N> t = load_first_of_row<N>(targets, last.fan_out);
   Row<T, N> da;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < N; ++i) {
     da.v[i] = BPC_CALL(Loss, gradient, args, a.v[i], t.v[i]);
     if constexpr (Loss::mean_over_outputs) da.v[i] = splat(T(1) / static_cast<T>(last.fan_out)) * da.v[i];
@@ -210,7 +210,7 @@ BPC_INLINE Row<T, N> online_output(const OnlineRun<T>& run, const OnlineLayer<T>
 template <int N, class T>
 BPC_INLINE void online_update(const OnlineLayer<T>& layer, const T* x, const Row<T, N>& delta, T minus_rate) {
   Row<T, N> step = delta, b = load_row<N>(layer.b);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < N; ++i) {
     step.v[i] = splat(minus_rate) * step.v[i];
     b.v[i] = b.v[i] + step.v[i];
@@ -269,7 +269,8 @@ constexpr std::array<OnlineKernels<T>, sizeof...(Loss)> online_table(List<Loss..
   constexpr std::size_t L = lanes<T>;
   return {OnlineKernels<T>{{{L, online_steps_of<T, 1, Loss>},
                             {2 * L, online_steps_of<T, 2, Loss>},
-                            {4 * L, online_steps_of<T, 4, Loss>}}}...};
+                            {4 * L, online_steps_of<T, 4, Loss>},
+                            {8 * L, online_steps_of<T, 8, Loss>}}}...};
 }
 
 }  // namespace backpropc::BPC_ISA

@@ -139,7 +139,7 @@ struct OnlineKernels {
     std::size_t width;
     // Steps of plain SGD until one whose E is not finite, which is not taken; returns how many were.
     std::size_t (*steps)(const OnlineRun<T>&);
-  } of_width[3];
+  } of_width[4];
 };
 
 template <class T>
