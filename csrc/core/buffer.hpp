@@ -23,8 +23,7 @@ class Buffer {
 
  public:
   Buffer() = default;
-  Buffer(std::size_t count, Uninitialized)
-      : data_(static_cast<T*>(detail::allocate(count, sizeof(T)))), size_(count) {}
+  Buffer(std::size_t count, Uninitialized) : data_(static_cast<T*>(detail::allocate(count, sizeof(T)))), size_(count) {}
   explicit Buffer(std::size_t count) : Buffer(count, Uninitialized()) {
     if (count > 0) std::memset(data(), 0, count * sizeof(T));
   }

@@ -274,10 +274,15 @@ void product(const Product<T>& p, T* scratch) {
 
 template <class T>
 void forward_product(const DenseShape& s, const Part& of_z, const T* x, const T* w, const T* b, T* z, T* scratch) {
-  product<T>({of_z.rows, of_z.columns, s.fan_in,
+  product<T>({of_z.rows,
+              of_z.columns,
+              s.fan_in,
               {x + of_z.row * s.fan_in, s.fan_in, false},
               {w + of_z.column, s.fan_out, false},
-              z + of_z.row * s.fan_out + of_z.column, s.fan_out, Start::bias, b + of_z.column},
+              z + of_z.row * s.fan_out + of_z.column,
+              s.fan_out,
+              Start::bias,
+              b + of_z.column},
              scratch);
 }
 
@@ -285,20 +290,31 @@ template <class T>
 void backward_product(const DenseShape& s, const Part& of_dx, const T* delta, const T* w, T* dx, T* scratch) {
   const T *const rows = delta + of_dx.row * s.fan_out, *const columns = w + of_dx.column * s.fan_out;
   T* const to = dx + of_dx.row * s.fan_in + of_dx.column;
-  if (thin_product<T>({of_dx.rows, of_dx.columns, s.fan_out, rows, s.fan_out, columns, s.fan_out, to, s.fan_in})) return;
-  product<T>({of_dx.rows, of_dx.columns, s.fan_out,
+  if (thin_product<T>({of_dx.rows, of_dx.columns, s.fan_out, rows, s.fan_out, columns, s.fan_out, to, s.fan_in}))
+    return;
+  product<T>({of_dx.rows,
+              of_dx.columns,
+              s.fan_out,
               {rows, s.fan_out, false},
               {columns, s.fan_out, true},
-              to, s.fan_in, Start::zero, nullptr},
+              to,
+              s.fan_in,
+              Start::zero,
+              nullptr},
              scratch);
 }
 
 template <class T>
 void gradient_product(const DenseShape& s, const Part& of_dw, const T* x, const T* delta, T* dw, bool add, T* scratch) {
-  product<T>({of_dw.rows, of_dw.columns, s.n,
+  product<T>({of_dw.rows,
+              of_dw.columns,
+              s.n,
               {x + of_dw.row, s.fan_in, true},
               {delta + of_dw.column, s.fan_out, false},
-              dw + of_dw.row * s.fan_out + of_dw.column, s.fan_out, add ? Start::accumulate : Start::zero, nullptr},
+              dw + of_dw.row * s.fan_out + of_dw.column,
+              s.fan_out,
+              add ? Start::accumulate : Start::zero,
+              nullptr},
              scratch);
 }
 

@@ -300,8 +300,8 @@ def test_a_sample_at_a_time_is_the_same_bits_as_steps_on_one_sample(
 @pytest.mark.parametrize("hidden", bp.ACTIVATIONS)
 def test_a_sample_at_a_time_through_every_hidden_layer(hidden: str, frozen: tuple[int, ...], dtype: str) -> None:
     net = network([5, 7, 6, 3], hidden, "tanh", dtype)
-    for l in frozen:
-        net.layers[l].trainable = False
+    for layer in frozen:
+        net.layers[layer].trainable = False
     twin, (x, t) = net.copy(), data()
     net.fit(x, t, loss="huber", optimizer=bp.SGD(0.1), batch_size=1, shuffle=False)
     for i in range(len(x)):
