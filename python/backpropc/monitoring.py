@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -226,7 +225,9 @@ class Progress:
         self.wanted, self._shown = wanted, first
         self._bar: Any = None
         if wanted:
-            self._bar = import_module("tqdm.auto").tqdm(total=end - first, unit="epoch")
+            from tqdm.auto import tqdm  # imported when first used
+
+            self._bar = tqdm(total=end - first, unit="epoch")
 
     def show(self, epoch: int, values: Mapping[str, float]) -> None:
         """Bring the bar to where the run is."""
