@@ -55,14 +55,14 @@ void fit(Trainer<T>& trainer, const CheckedSamples<T>& training, const CheckedSa
 }
 
 template <class T>
-double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t) {
+double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::optional<double> learning_rate) {
   Samples<T> batch;
   {
     const typename Network<T>::Reading reading(*trainer.network());
     batch = checked_samples(*trainer.network(), trainer.settings().loss, x, t, "x", "t");
   }
   const Computing computing(3 * batch.n * trainer.network()->n_parameters());
-  return trainer.step(batch);
+  return trainer.step(batch, learning_rate);
 }
 
 template <class T>
@@ -76,7 +76,7 @@ void bind_for(py::module_& m, const std::string& dtype) {
       .def("check", &check<T>, arg("x").noconvert(), arg("t"), arg("weight").noconvert() = py::none(),
            arg("prefix") = "")
       .def("fit", &fit<T>, arg("training"), arg("validation").none(true), arg("until_epoch"), arg("until_step"))
-      .def("step", &step<T>, arg("x").noconvert(), arg("t"))
+      .def("step", &step<T>, arg("x").noconvert(), arg("t"), arg("learning_rate") = py::none())
       .def("set_learning_rate", &R::set_learning_rate, arg("rate"))
       .def_property_readonly("epoch", &R::epoch)
       .def_property_readonly("step_count", &R::step_count)

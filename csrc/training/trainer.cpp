@@ -202,12 +202,14 @@ Samples<T> Trainer<T>::next_batch(const Samples<T>& training) {
 
 template <class T>
 void Trainer<T>::set_learning_rate(double rate) {
+  const typename Network<T>::Changing changing(*network_);
   settings_.optimizer.parameters[0] = rate;
 }
 
 template <class T>
-double Trainer<T>::step(const Samples<T>& batch) {
+double Trainer<T>::step(const Samples<T>& batch, std::optional<double> learning_rate) {
   const typename Network<T>::Changing changing(*network_);
+  if (learning_rate) settings_.optimizer.parameters[0] = *learning_rate;
   make_room(batch.n);
   return update(batch).mean;
 }

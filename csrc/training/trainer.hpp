@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "network/online.hpp"
@@ -68,10 +69,11 @@ class Trainer {
   // The mean E over the samples that the latest epoch has seen.
   double epoch_loss() const { return epoch_loss_ / epoch_weight_; }
 
+  // Of the steps from now on; throws Busy while another thread is in one.
   void set_learning_rate(double rate);
 
-  // One update on all of the samples; the loss before it.
-  double step(const Samples<T>& batch);
+  // One update on all of the samples; the loss before it. A rate given here is the optimizer's from now on.
+  double step(const Samples<T>& batch, std::optional<double> learning_rate = {});
 
  private:
   void begin_epoch(std::size_t n);

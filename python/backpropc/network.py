@@ -483,9 +483,7 @@ class Network:
         definition = LOSS.resolve(loss, "loss")
         rate = rate_for(self._dtype, learning_rate)
         _, rows, targets = self._samples(x, t, definition)
-        updater = self._updater_for(definition)
-        updater.set_learning_rate(rate)
-        return updater.step(rows, targets)
+        return self._updater_for(definition).step(rows, targets, rate)
 
     def _updater_for(self, loss: Definition) -> _core.Trainer:
         """Return the core's trainer of the last `update`, where that had the same loss, or a new one."""

@@ -555,6 +555,27 @@ def test_each_update_of_many_threads_has_its_own_loss(switching: None) -> None:
     assert in_threads(*(functools.partial(wrong, name) for name in names)) == [0, 0, 0]
 
 
+def test_each_update_of_many_threads_has_its_own_rate(switching: None) -> None:
+    """Updates with rate 0 in one thread, refused or not, leave those of another as they would be alone."""
+    x, t = np.ones((64, 256), np.float32), np.zeros((64, 64), np.float32)
+    net, alone = (bp.Network([256, 256, 64], "tanh", seed=0) for _ in range(2))
+    done: dict[float, int] = {}
+
+    def updates(rate: float) -> Callable[[], None]:
+        def work() -> None:
+            for _ in range(200):
+                with contextlib.suppress(RuntimeError):
+                    net.update(x, t, rate)
+                    done[rate] = done.get(rate, 0) + 1
+
+        return work
+
+    in_threads(updates(1e-3), updates(0.0))
+    for _ in range(done.get(1e-3, 0)):
+        alone.update(x, t, 1e-3)
+    assert_same_bits(net.parameters, alone.parameters)
+
+
 def test_the_gil_is_released_during_a_fit() -> None:
     """Another thread ticks on well inside the fit; were the lock held, it could only at the ends."""
     fit, ticks, done = long_fit(bp.Network([8, 3, 8], seed=0), 0.4), [], threading.Event()
