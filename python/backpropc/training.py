@@ -238,8 +238,8 @@ class Trainer:
         self._regularization.clip_value = _bound(network, clip_value, "clip_value")
         self._regularization.clip_norm = _bound(network, clip_norm, "clip_norm")
         self._regularization.max_norm = _bound(network, max_norm, "max_norm")
-        self._has_validation: list[bool] = []
-        self._metrics: list[dict[str, float]] = []
+        self._validated = 0  # epochs completed when validation data were last looked at
+        self._metrics: dict[int, dict[str, float]] = {}  # of each epoch that had any
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,
             self._loss._choice,
@@ -427,12 +427,11 @@ class Trainer:
         try:
             self._core.fit(data[""].samples, validation, until_epoch, FOREVER if until_step is None else until_step)
         finally:
-            completed = self.epoch - len(self._has_validation)
-            self._has_validation += [validation is not None] * completed
-            self._metrics += [{} for _ in range(completed)]
+            if validation is not None and self.epoch > before:
+                self._validated = self.epoch
         if self.epoch > before and measures:
             outputs = {prefix: (each.t, self._network.predict(each.x)) for prefix, each in data.items()}
-            self._metrics[-1] = {
+            self._metrics[self.epoch - 1] = {
                 prefix + name: float(measure(*outputs[prefix])) for prefix in data for name, measure in measures.items()
             }
         watch.look(self._state(), self._latest(), self.epoch > before)
@@ -445,7 +444,7 @@ class Trainer:
 
     def _state(self) -> State:
         latest = self._latest()
-        metrics = MappingProxyType(self._metrics[-1] if self._metrics else {})
+        metrics = MappingProxyType(self._metrics.get(self.epoch - 1, {}))
         return State(self.epoch, self.step_count, self._core.epoch_loss, latest.get("val_loss"), metrics, self._network)
 
     def _held_out(self, validation_data: Any) -> _Data:
@@ -484,9 +483,9 @@ class Trainer:
     def _history_since(self, first: int) -> History:
         epochs = list(range(first, self.epoch))
         history = {"loss": self._core.losses_from(first)}
-        if any(self._has_validation[first:]):
+        if self._validated > first:
             history["val_loss"] = self._core.validation_losses_from(first)
-        of_epochs = self._metrics[first:]
-        for name in {name: None for values in of_epochs for name in values}:
-            history[name] = [values.get(name, math.nan) for values in of_epochs]
+        measured = {epoch: values for epoch, values in self._metrics.items() if epoch >= first}
+        for name in {name: None for values in measured.values() for name in values}:
+            history[name] = [measured.get(epoch, {}).get(name, math.nan) for epoch in epochs]
         return History(epochs, history)
