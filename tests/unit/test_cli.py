@@ -195,13 +195,7 @@ def test_a_full_disk(options: list[str]) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to others there")
 def test_ctrl_c() -> None:
     """130, as shells have it, and one line. What was printed before has come out, also into a pipe."""
-    with subprocess.Popen(
-        [*COMMAND, *FOREVER],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
-    ) as process:
+    with subprocess.Popen([*COMMAND, *FOREVER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             while "reconstructed" not in process.stdout.readline():
