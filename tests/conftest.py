@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-# A shell starts its background jobs with SIGINT ignored, and whatever they start inherits that: also the programs that the
-# tests of Ctrl-C run.
+# A shell starts its background jobs with SIGINT ignored, and whatever they start inherits that: also the programs that
+# the tests of Ctrl-C run.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
