@@ -179,12 +179,14 @@ struct Pieces {
 template <class T>
 inline constexpr std::size_t packed_rows = (tile_rows + transpose_size<T> - 1) / transpose_size<T> * transpose_size<T>;
 
+// The tiles of a block of A, of whose `rows` the first is i0.
 template <class T>
-void pack_a(const Operand<T>& a, const Pieces& tiles, std::size_t i0, std::size_t k0, std::size_t depth, T* to) {
+void pack_a(const Operand<T>& a, std::size_t rows, const Pieces& tiles, std::size_t i0, std::size_t k0,
+            std::size_t depth, T* to) {
   for (std::size_t tile = 0; tile < tiles.count; ++tile, to += packed_rows<T> * depth) {
     const std::size_t i = i0 + tiles.begin(tile), height = tiles.size(tile);
     const T* const from = a.transposed ? a.data + k0 * a.stride + i : nullptr;
-    if (a.transposed && i + packed_rows<T> <= a.stride)
+    if (a.transposed && i + packed_rows<T> <= rows)
       pack_straight(from, a.stride, packed_rows<T>, depth, to, packed_rows<T>);  // a copy of a constant size
     else if (a.transposed)
       pack_straight(from, a.stride, height, depth, to, packed_rows<T>);
@@ -264,7 +266,7 @@ void product(const Product<T>& p, T* scratch) {
     for (std::size_t ib = 0; ib < heights.count; ++ib) {
       const std::size_t i0 = heights.begin(ib);
       const Pieces rows(heights.size(ib), tile_rows);
-      if (pack_rows) pack_a(p.a, rows, i0, k0, depth, packed_a);
+      if (pack_rows) pack_a(p.a, p.rows, rows, i0, k0, depth, packed_a);
       const Block<T> block{i0, k0, depth, rows, pack_rows ? packed_a : nullptr, scratch};
       for (std::size_t j0 = 0; j0 < p.columns; j0 += width)
         panel_product(p, block, j0, p.columns - j0 < width ? p.columns - j0 : width, width, pack_b);

@@ -38,7 +38,7 @@ class Trainer<T>::Watch {
   }
 
  private:
-  static constexpr std::size_t work = 200'000;  // multiply-adds: 10 ms at the very slowest
+  static constexpr std::size_t work = 2'000'000;  // multiply-adds: 20 ms at the very slowest
   const Stop& stop_;
   const std::size_t between_;
   std::size_t left_ = 0;

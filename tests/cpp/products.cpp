@@ -2,6 +2,9 @@
 // ascending k, to the bit. That chain is also held to |C − Ĉ| <= γ_K |A||B|, and to the exact result for integers.
 //
 //   products [number of random shapes]
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -64,33 +67,47 @@ T small_integer(Philox& random) {
   return static_cast<T>(random.next_below(17)) - 8;
 }
 
-// An array between two walls of NaN: what is read beyond it shows in the result, what is written there in the walls.
+// An array behind a wall of NaN and before a page that nobody may touch: what is written before its beginning shows in the
+// wall, what is read there in the result, and beyond its end both are a fault.
 template <class T>
 class Walled {
  public:
-  explicit Walled(std::size_t size) : size_(size), all_(size + 2 * wall, brick()) {}
+  explicit Walled(std::size_t size) : size_(size), bytes_(mapped_bytes(size)) {
+    void* const memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) std::abort();
+    memory_ = static_cast<char*>(memory);
+    if (mprotect(memory_ + bytes_ - page(), page(), PROT_NONE) != 0) std::abort();
+    std::fill_n(data() - wall, wall + size_, brick());
+  }
+  Walled(const Walled& other) : Walled(other.size_) { std::copy_n(other.data(), size_, data()); }
+  Walled& operator=(const Walled&) = delete;
+  ~Walled() { munmap(memory_, bytes_); }
 
-  T* data() { return all_.data() + wall; }
-  const T* data() const { return all_.data() + wall; }
+  T* data() { return reinterpret_cast<T*>(memory_ + bytes_ - page()) - size_; }
+  const T* data() const { return reinterpret_cast<const T*>(memory_ + bytes_ - page()) - size_; }
   std::size_t size() const { return size_; }
-  T& operator[](std::size_t i) { return all_[wall + i]; }
-  const T& operator[](std::size_t i) const { return all_[wall + i]; }
+  T& operator[](std::size_t i) { return data()[i]; }
+  const T& operator[](std::size_t i) const { return data()[i]; }
 
-  std::vector<T> values() const { return std::vector<T>(all_.begin() + wall, all_.end() - wall); }
+  std::vector<T> values() const { return std::vector<T>(data(), data() + size_); }
 
   bool walls_stand() const {
     const T whole = brick();
-    const auto stands = [&](const T& v) { return std::memcmp(&v, &whole, sizeof v) == 0; };
-    for (std::size_t i = 0; i < wall; ++i)
-      if (!stands(all_[i]) || !stands(all_[wall + size_ + i])) return false;
+    for (std::size_t i = 1; i <= wall; ++i)
+      if (std::memcmp(data() - i, &whole, sizeof whole) != 0) return false;
     return true;
   }
 
  private:
   static constexpr std::size_t wall = 64;
   static T brick() { return std::numeric_limits<T>::quiet_NaN(); }
-  std::size_t size_;
-  std::vector<T> all_;
+  static std::size_t page() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
+  static std::size_t mapped_bytes(std::size_t size) {
+    return ((size + wall) * sizeof(T) + page() - 1) / page() * page() + page();
+  }
+
+  std::size_t size_, bytes_;
+  char* memory_;
 };
 
 // Random values, drawn once: an array is a stretch of them.
