@@ -65,6 +65,59 @@ double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::opt
   return trainer.step(batch, learning_rate);
 }
 
+template <class Number>
+Array<Number> copied(const Number* from, std::size_t n) {
+  return Array<Number>(static_cast<py::ssize_t>(n), from);
+}
+
+// Every number of a standing by its name.
+template <class S, class Visit>
+void for_each_number(S& standing, const Visit& visit) {
+  visit("step_count", standing.step_count);
+  visit("samples", standing.samples);
+  visit("position", standing.position);
+  visit("epoch_loss", standing.epoch_loss);
+  visit("epoch_weight", standing.epoch_weight);
+  visit("former_loss", standing.former_loss);
+}
+
+// All that a resumed run needs, as it is between two steps.
+template <class T>
+py::dict snapshot(Trainer<T>& trainer) {
+  const Network<T>& network = *trainer.network();
+  const typename Network<T>::Reading reading(network);
+  const Standing standing = trainer.standing();
+  const EpochLosses losses = trainer.losses_from(0);
+  py::dict numbers, result;
+  for_each_number(standing, [&](const char* name, auto value) { numbers[name] = value; });
+  result["standing"] = numbers;
+  result["losses"] = copied(losses.training.data(), losses.training.size());
+  result["validation_losses"] = copied(losses.validation.data(), losses.validation.size());
+  result["parameters"] = copied(network.parameters(), network.n_parameters());
+  result["optimizer_state"] = copied(trainer.optimizer_state().data(), trainer.optimizer_state().size());
+  return result;
+}
+
+template <class T>
+void resume(Trainer<T>& trainer, const py::dict& numbers, std::vector<double> losses,
+            std::vector<double> validation_losses) {
+  Standing standing;
+  for_each_number(standing, [&](const char* name, auto& value) {
+    value = numbers[name].template cast<std::remove_reference_t<decltype(value)>>();
+  });
+  require(losses.size() == validation_losses.size(), "there must be as many losses as validation losses");
+  require(standing.position <= standing.samples, "position must be at most samples");
+  const typename Network<T>::Changing changing(*trainer.network());
+  trainer.resume(standing, {std::move(losses), std::move(validation_losses)});
+}
+
+// A view, into which a loader reads.
+template <class T>
+py::array optimizer_state(const py::object& self) {
+  Buffer<T>& state = self.cast<Trainer<T>&>().optimizer_state();
+  return py::array_t<T>({state.size()}, {sizeof(T)}, state.data(), self);
+}
+
 template <class T>
 void bind_for(py::module_& m, const std::string& dtype) {
   using py::arg;
@@ -77,6 +130,9 @@ void bind_for(py::module_& m, const std::string& dtype) {
            arg("prefix") = "")
       .def("fit", &fit<T>, arg("training"), arg("validation").none(true), arg("until_epoch"), arg("until_step"))
       .def("step", &step<T>, arg("x").noconvert(), arg("t"), arg("learning_rate") = py::none())
+      .def("snapshot", &snapshot<T>)
+      .def("resume", &resume<T>, arg("standing"), arg("losses"), arg("validation_losses"))
+      .def("optimizer_state", &optimizer_state<T>)
       .def("set_learning_rate", &R::set_learning_rate, arg("rate"))
       .def_property_readonly("epoch", &R::epoch)
       .def_property_readonly("step_count", &R::step_count)

@@ -55,12 +55,26 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, const TrainerSettings& 
 }
 
 template <class T>
+void Trainer<T>::resume(const Standing& standing, EpochLosses losses) {
+  const std::lock_guard<std::mutex> lock(losses_mutex_);
+  losses_ = std::move(losses);
+  epoch_ = losses_.training.size();
+  step_count_.store(standing.step_count, std::memory_order_relaxed);
+  samples_ = standing.samples;
+  position_ = standing.position;
+  epoch_loss_ = standing.epoch_loss;
+  epoch_weight_ = standing.epoch_weight;
+  former_loss_ = standing.former_loss;
+  order_.clear();
+}
+
+template <class T>
 void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop) {
   const typename Network<T>::Changing changing(*network_);
   make_room(std::min(settings_.batch_size, training.n));
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
-  if (position_ > 0 && settings_.shuffle && order_.size() != samples_) position_ = 0;
+  if (position_ > 0 && settings_.shuffle && order_.size() != samples_) draw_order();
   const Regularization& r = settings_.regularization;
   const bool steps_are_plain =
       adds_to_parameters() && training.weight == nullptr && !r.drops_out() && r.max_norm == infinity;
@@ -84,18 +98,22 @@ void Trainer<T>::train(const Samples<T>& training, const Samples<T>* validation,
     workspace = std::make_unique<Workspace<T>>(evaluation_workspace(*network_, settings_.loss, validation->n));
   Watch watch(stop, 3 * std::min(settings_.batch_size, samples_) * network_->n_parameters());
   while (epoch_ < end.epoch && step_count() < end.step) {
-    if (position_ == 0) begin_epoch(training.n);
+    if (position_ == 0) begin_epoch();
     if (!(online_ ? run_online_steps(training, end.step, watch) : run_steps(training, end.step, watch))) return;
     if (!end_epoch(validation, workspace.get(), stop)) return;
   }
 }
 
 template <class T>
-void Trainer<T>::begin_epoch(std::size_t n) {
+void Trainer<T>::begin_epoch() {
   epoch_loss_ = epoch_weight_ = 0.0;
-  if (!settings_.shuffle) return;
-  order_.resize(n);
-  shuffled_order(settings_.seed, epoch_, n, order_.data());
+  if (settings_.shuffle) draw_order();
+}
+
+template <class T>
+void Trainer<T>::draw_order() {
+  order_.resize(samples_);
+  shuffled_order(settings_.seed, epoch_, samples_, order_.data());
 }
 
 // To the end of the epoch; or until so many steps are done or stop(), which makes it false.

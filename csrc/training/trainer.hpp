@@ -39,6 +39,16 @@ struct EpochLosses {
   std::vector<double> training, validation;
 };
 
+// Where a run stands. With the parameters, the optimizer's state and the losses it is all that a run needs to go on to the
+// same bits: random numbers have no state but these counters.
+struct Standing {
+  std::uint64_t step_count = 0;
+  std::size_t samples = 0, position = 0;  // how many an epoch has, and how many of them this one has seen
+  double epoch_loss = 0.0;                // Σ wE over those
+  double epoch_weight = 0.0;              // Σ w
+  double former_loss = infinity;          // of the last step's batch, with the penalties
+};
+
 template <class T>
 class Trainer {
  public:
@@ -58,6 +68,12 @@ class Trainer {
     return {from(losses_.training), from(losses_.validation)};
   }
 
+  Standing standing() const { return {step_count(), samples_, position_, epoch_loss_, epoch_weight_, former_loss_}; }
+  // The optimizer's slots one after the other, each of all parameters.
+  Buffer<T>& optimizer_state() { return state_; }
+  // Goes on from where another trainer stood; the parameters and optimizer_state() are the caller's to set.
+  void resume(const Standing& standing, EpochLosses losses);
+
   // Trains until `until_epoch` epochs are completed or `until_step` steps done, whichever is first, from where the last call
   // was stopped; an epoch whose last step is done is completed. stop() is asked now and then, between whole steps. Nothing
   // is allocated per step. A loss that is not finite throws NonFinite before the step that would have spread it.
@@ -76,7 +92,8 @@ class Trainer {
   double step(const Samples<T>& batch, std::optional<double> learning_rate = {});
 
  private:
-  void begin_epoch(std::size_t n);
+  void begin_epoch();
+  void draw_order();
   class Watch;
   bool run_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch);
   bool run_online_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch);
