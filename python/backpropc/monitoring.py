@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -128,7 +128,10 @@ def resolve_callbacks(callbacks: object) -> list[tuple[Callback, int | None]]:
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """When a fit is to end before its last epoch. What it has seen begins anew with every fit.
+    """When a fit is to end before its last epoch.
+
+    What it has seen begins anew with every fit, but for one that goes on where another was interrupted or saved a
+    checkpoint, by an equal rule. The time begins anew all the same.
 
     Parameters
     ----------
@@ -169,6 +172,9 @@ class EarlyStopping:
         if self.patience is not None:
             whole_number(self.patience, "patience", 1)
         truth(self.restore_best, "restore_best")
+        if self.maximize is not None:
+            truth(self.maximize, "maximize")
+        real_number(self.min_delta, "min_delta")
         for name in ("min_delta", "generalization_loss", "time_limit"):
             value = getattr(self, name)
             if value is not None and not 0.0 <= real_number(value, name) < math.inf:
@@ -183,39 +189,51 @@ class EarlyStopping:
         return monitor.removeprefix("val_") in METRICS
 
 
-class Stopper:
-    """An `EarlyStopping` at work in one fit."""
+@dataclass
+class Seen:
+    """What an `EarlyStopping` has seen of a run: all that it needs to go on, but for the time."""
 
-    def __init__(self, rule: EarlyStopping, names: Sequence[str], network: Network) -> None:
+    rule: EarlyStopping
+    monitor: str
+    least: float = math.inf  # of what is monitored, its sign turned where more is better
+    waited: int = 0
+    best: FloatArray | None = None  # the parameters that gave the least
+
+
+class Stopper:
+    """An `EarlyStopping` at work in one fit, which may go on with what it has `seen` in another."""
+
+    def __init__(self, rule: EarlyStopping, names: Sequence[str], network: Network, seen: Seen | None) -> None:
         self._rule, self._network = rule, network
-        self._monitor = rule.monitor or ("val_loss" if "val_loss" in names else "loss")
-        if self._monitor not in names:
-            raise ValueError(f"early_stopping: monitor is {self._monitor!r}; it must be one of: {', '.join(names)}")
-        self._sign = -1.0 if rule._maximizes(self._monitor) else 1.0
-        self._least, self._waited = math.inf, 0
-        self._best: FloatArray | None = None
+        monitor = rule.monitor or ("val_loss" if "val_loss" in names else "loss")
+        if monitor not in names:
+            raise ValueError(f"early_stopping: monitor is {monitor!r}; it must be one of: {', '.join(names)}")
+        self._sign = -1.0 if rule._maximizes(monitor) else 1.0
+        goes_on = seen is not None and (seen.rule, seen.monitor) == (rule, monitor)
+        self.seen = cast(Seen, seen) if goes_on else Seen(rule, monitor)
         self._end = math.inf if rule.time_limit is None else time.monotonic() + rule.time_limit
 
     def after_epoch(self, values: Mapping[str, float]) -> bool:
         """Look at an epoch's numbers; return whether the fit is to end."""
-        value, rule = self._sign * values[self._monitor], self._rule
-        if value < self._least - (rule.min_delta if self._least < math.inf else 0.0):
-            self._least, self._waited = value, 0
+        rule, seen = self._rule, self.seen
+        value = self._sign * values[seen.monitor]
+        if value < seen.least - (rule.min_delta if seen.least < math.inf else 0.0):
+            seen.least, seen.waited = value, 0
             if rule.restore_best:
-                self._best = self._network.parameters.copy()
+                seen.best = self._network.parameters.copy()
         else:
-            self._waited += 1
-        out_of_patience = rule.patience is not None and self._waited >= rule.patience
+            seen.waited += 1
+        out_of_patience = rule.patience is not None and seen.waited >= rule.patience
         return out_of_patience or self._generalizes_worse(value) or time.monotonic() >= self._end
 
     def _generalizes_worse(self, value: float) -> bool:
         threshold = self._rule.generalization_loss
-        return threshold is not None and 100.0 * (value - self._least) > threshold * self._least
+        return threshold is not None and 100.0 * (value - self.seen.least) > threshold * self.seen.least
 
     def restore(self) -> None:
         """Give the network the parameters of its best epoch."""
-        if self._best is not None:
-            self._network.parameters = self._best
+        if self.seen.best is not None:
+            self._network.parameters = self.seen.best
 
 
 class Progress:

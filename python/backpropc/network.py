@@ -31,6 +31,10 @@ from .schedules import Schedules
 from .training import History, Trainer, trainer_class
 
 if TYPE_CHECKING:  # numpy.random is not imported before it is used
+    import os
+
+    from typing_extensions import Self
+
     Seed = int | np.random.Generator | None
 
 
@@ -304,6 +308,12 @@ class Network:
         views = zip(plans, self._split(self._parameters), strict=True)
         self._layers = tuple(Layer(core, index, plan, w, b) for index, (plan, (w, b)) in enumerate(views))
 
+    @classmethod
+    def _of_zeros(cls, plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> Self:
+        network = cls.__new__(cls)
+        network._adopt(_make_core(plans, dtype), plans, dtype)
+        return network
+
     def _split(self, flat: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
         """Return w and b of each layer as views of an array laid out as the parameters are."""
         views, at = [], 0
@@ -521,12 +531,17 @@ class Network:
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callback] = (),
         progress: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | None = 1,
+        checkpoint_every_steps: int | None = None,
     ) -> History:
         """Train: make a `Trainer` of these arguments and run it.
 
         Parameters
         ----------
         x, t, epochs, validation_data, sample_weight, class_weight, metrics, early_stopping, callbacks, progress
+            As for `Trainer.fit`.
+        checkpoint, checkpoint_every, checkpoint_every_steps
             As for `Trainer.fit`.
         loss, optimizer, batch_size, shuffle, seed, rng
             As for `Trainer`.
@@ -539,7 +554,7 @@ class Network:
 
         Raises
         ------
-        TypeError, ValueError, RuntimeError, FloatingPointError, KeyboardInterrupt
+        TypeError, ValueError, RuntimeError, FloatingPointError, OSError, KeyboardInterrupt
             As for `Trainer.fit`.
 
         Examples
@@ -580,7 +595,74 @@ class Network:
             early_stopping=early_stopping,
             callbacks=callbacks,
             progress=progress,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+            checkpoint_every_steps=checkpoint_every_steps,
         )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file, in the safetensors format: its layers, dtype and parameters.
+
+        The file appears whole or not at all: what was there stands until the new one is on the disk. A file that is
+        replaced hands on its permissions.
+
+        Parameters
+        ----------
+        path : path-like
+            By custom with the ending ``.safetensors``.
+
+        Raises
+        ------
+        TypeError
+            `path` is not a path.
+        ValueError
+            A parameter is not finite, or there are thousands of layers.
+        OSError
+            The folder is missing or read-only, the disk is full, and so on.
+        RuntimeError
+            Another thread is training the network.
+
+        Examples
+        --------
+        >>> import os, tempfile, backpropc as bp
+        >>> net = bp.Network([8, 3, 8], seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.save(os.path.join(folder, "net.safetensors"))
+        ...     bp.Network.load(os.path.join(folder, "net.safetensors"))
+        Network(8 → 3 logistic → 8 logistic, float32, 59 parameters)
+        """
+        from . import io
+
+        io.save_network(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the network of a file, one of `Network.save` or one of `Trainer.save`.
+
+        A file from a stranger is safe to load: it holds numbers and registered names, nothing of it is run, and
+        loading takes no more memory than the file's size and a constant.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        TypeError
+            `path` is not a path.
+        ValueError
+            The file is not one that `save` writes: the message says what was found and what must be there.
+        OSError
+            It cannot be read.
+        """
+        from . import io
+
+        return io.load_network(cls, path)
 
     def copy(self) -> Network:
         """Return a network of its own memory with the same layers and parameters."""
@@ -650,8 +732,7 @@ def _make_core(plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> _core.Network:
 
 
 def _rebuild(cls: type[Network], plans: tuple[Dense, ...], dtype: str, parameters: FloatArray) -> Network:
-    network = cls.__new__(cls)
-    network._adopt(_make_core(plans, np.dtype(dtype)), plans, network_dtype(dtype))
+    network = cls._of_zeros(plans, network_dtype(dtype))
     network.parameters = parameters
     return network
 

@@ -176,7 +176,7 @@ class reduce_on_plateau(Schedule):
 
 
 Schedules = Schedule | Callable[[int], float]
-_BY_NAME = {
+BY_NAME = {
     cls.__name__: cls for cls in (constant, step, exponential, cosine, one_cycle, inverse_time, reduce_on_plateau)
 }
 
@@ -191,11 +191,11 @@ def resolve(schedule: object) -> Schedules:
     ValueError
         There is no such name, or it takes parameters that a name alone does not give.
     """
-    names = ", ".join(_BY_NAME)
+    names = ", ".join(BY_NAME)
     if schedule is None:
         return constant()
     if isinstance(schedule, str):
-        found = _BY_NAME.get(schedule)
+        found = BY_NAME.get(schedule)
         if found is None:
             raise ValueError(f"schedule is {shown(schedule)}; it must be a callable of the epoch, or one of: {names}")
         needed = [field.name for field in fields(found) if field.default is MISSING]

@@ -23,6 +23,7 @@ from ._arguments import (
     truth,
     whole_number,
 )
+from ._checkpoints import NEVER, Checkpoints
 from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
 from .monitoring import (
@@ -30,6 +31,7 @@ from .monitoring import (
     EarlyStopping,
     Metric,
     Progress,
+    Seen,
     State,
     Stopper,
     Watch,
@@ -39,10 +41,11 @@ from .monitoring import (
 from .schedules import Schedules
 
 if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Self
+
     from .network import Network, Seed
-
-
-FOREVER = 2**63  # an epoch or a step that no run reaches
 
 
 def trainer_class(dtype: np.dtype[Any]) -> type[_core.Trainer]:
@@ -77,6 +80,10 @@ def _bound(network: Network, value: float | None, name: str) -> float:
     return number
 
 
+def _none_if_infinite(bound: float) -> float | None:
+    return None if bound == math.inf else bound
+
+
 class _Data(NamedTuple):
     """Samples as the core has checked them, and the arrays they are in."""
 
@@ -85,12 +92,12 @@ class _Data(NamedTuple):
     samples: _core.Samples
 
 
-def _stopper(rule: object, names: list[str], network: Network) -> Stopper | None:
+def _stopper(rule: object, names: list[str], network: Network, seen: Seen | None) -> Stopper | None:
     if rule is None:
         return None
     if not isinstance(rule, EarlyStopping):
         raise TypeError(f"early_stopping is {shown(rule)}; it must be None or a bp.EarlyStopping")
-    return Stopper(rule, names, network)
+    return Stopper(rule, names, network, seen)
 
 
 class History:
@@ -240,6 +247,7 @@ class Trainer:
         self._regularization.max_norm = _bound(network, max_norm, "max_norm")
         self._validated = 0  # epochs completed when validation data were last looked at
         self._metrics: dict[int, dict[str, float]] = {}  # of each epoch that had any
+        self._seen: Seen | None = None  # by the early stopping of the last fit, unless that has come to its end
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,
             self._loss._choice,
@@ -279,6 +287,46 @@ class Trainer:
     def seed(self) -> int:
         """The seed of the orders, also where it was drawn."""
         return self._seed
+
+    @property
+    def l1(self) -> float | tuple[float, ...]:
+        """The penalty of Σ|w|: 0, or a number for each layer."""
+        return tuple(self._regularization.l1) or 0.0
+
+    @property
+    def l2(self) -> float | tuple[float, ...]:
+        """The penalty of ½Σw²: 0, or a number for each layer."""
+        return tuple(self._regularization.l2) or 0.0
+
+    @property
+    def dropout(self) -> float | tuple[float, ...]:
+        """How often a hidden unit is left out: 0, or a number for each hidden layer."""
+        return tuple(self._regularization.dropout[1:]) or 0.0
+
+    @property
+    def input_dropout(self) -> float:
+        """How often an input is left out."""
+        return self._regularization.dropout[0] if self._regularization.dropout else 0.0
+
+    @property
+    def clip_value(self) -> float | None:
+        """The bound of each element of the gradient."""
+        return _none_if_infinite(self._regularization.clip_value)
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The bound of the gradient's norm."""
+        return _none_if_infinite(self._regularization.clip_norm)
+
+    @property
+    def max_norm(self) -> float | None:
+        """The bound of the norm of the weights that lead to a unit."""
+        return _none_if_infinite(self._regularization.max_norm)
+
+    @property
+    def schedule(self) -> Schedules | None:
+        """What the learning rate of an epoch is; None for the optimizer's own."""
+        return self._schedule if self._is_scheduled else None
 
     @property
     def epoch(self) -> int:
@@ -334,6 +382,9 @@ class Trainer:
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callback] = (),
         progress: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | None = 1,
+        checkpoint_every_steps: int | None = None,
     ) -> History:
         """Train for a number of epochs, in the core and without the GIL.
 
@@ -366,6 +417,11 @@ class Trainer:
             that attribute; True ends the run. What one raises ends the run too, and reaches the caller.
         progress : bool
             Whether to show a bar, by tqdm.
+        checkpoint : path-like
+            A file to which the trainer is saved again and again, at the end, and when Ctrl-C stops the training. After
+            that, or a crash, ``Trainer.load(checkpoint).fit(x, t, until_epoch=...)`` goes on to the same bits.
+        checkpoint_every, checkpoint_every_steps : int or None
+            After how many epochs and after how many steps, counted from the trainer's birth.
 
         Returns
         -------
@@ -382,6 +438,8 @@ class Trainer:
             The loss is not finite. The step is not taken: the network is as it was before it.
         RuntimeError
             Another thread is training or reading the network.
+        OSError
+            The checkpoint cannot be written. The former one stands; the network and the trainer can go on.
         ModuleNotFoundError
             `progress` is True and tqdm is not there.
         KeyboardInterrupt
@@ -400,9 +458,11 @@ class Trainer:
         data = {"": _Data(rows, targets, self._core.check(rows, targets, weights))}
         if validation_data is not None:
             data["val_"] = self._held_out(validation_data)
-        measures, end = resolve_metrics(metrics), min(end, FOREVER)
+        measures, end = resolve_metrics(metrics), min(end, NEVER)
         names = [prefix + name for prefix in data for name in ("loss", *measures)]
-        stopper = _stopper(early_stopping, names, self._network)
+        checkpoints = Checkpoints(self, checkpoint, checkpoint_every, checkpoint_every_steps)
+        stopper = _stopper(early_stopping, names, self._network, self._seen)
+        self._seen = None if stopper is None else stopper.seen
         watch = Watch(
             resolve_callbacks(callbacks),
             stopper,
@@ -411,30 +471,42 @@ class Trainer:
         )
         try:
             while self.epoch < end and not watch.stopped:
-                self._run(data, measures, watch, end)
+                checkpoints.save_where_due()
+                self._run(data, measures, watch, checkpoints, end)
             watch.finish()
+            self._seen = None
+            checkpoints.save()
         finally:
             watch.close()
         return self._history_since(first)
 
-    def _run(self, data: dict[str, _Data], measures: dict[str, Metric], watch: Watch, end: int) -> None:
+    def _run(
+        self, data: dict[str, _Data], measures: dict[str, Metric], watch: Watch, checkpoints: Checkpoints, end: int
+    ) -> None:
         """Train up to the next pause, at most an epoch where something changes or looks on after every epoch."""
         before = self.epoch
-        until_epoch, until_step = watch.next_pause(before, self.step_count, end)
+        stop = checkpoints.next_stop(*watch.next_pause(before, self.step_count, end))
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
-        validation = data["val_"].samples if "val_" in data else None
         try:
-            self._core.fit(data[""].samples, validation, until_epoch, FOREVER if until_step is None else until_step)
-        finally:
-            if validation is not None and self.epoch > before:
-                self._validated = self.epoch
+            self._train(data, *stop)
+        except KeyboardInterrupt:  # not where one comes later, to an epoch that early stopping has yet to look at
+            checkpoints.save()
+            raise
         if self.epoch > before and measures:
             outputs = {prefix: (each.t, self._network.predict(each.x)) for prefix, each in data.items()}
             self._metrics[self.epoch - 1] = {
                 prefix + name: float(measure(*outputs[prefix])) for prefix in data for name, measure in measures.items()
             }
         watch.look(self._state(), self._latest(), self.epoch > before)
+
+    def _train(self, data: dict[str, _Data], until_epoch: int, until_step: int) -> None:
+        before, validation = self.epoch, data["val_"].samples if "val_" in data else None
+        try:
+            self._core.fit(data[""].samples, validation, until_epoch, until_step)
+        finally:
+            if validation is not None and self.epoch > before:
+                self._validated = self.epoch
 
     def _latest(self) -> dict[str, float]:
         """Return the numbers of the last epoch completed."""
@@ -479,6 +551,71 @@ class Trainer:
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
         return self._core.step(rows, targets)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trainer and its network to a file, in the safetensors format: all that a resumed run needs.
+
+        The file appears whole or not at all: what was there stands until the new one is on the disk.
+
+        Parameters
+        ----------
+        path : path-like
+            By custom with the ending ``.safetensors``.
+
+        Raises
+        ------
+        TypeError
+            `path` is not a path, or an argument of the trainer is something that no file can hold.
+        ValueError
+            A parameter is not finite, or there are thousands of layers.
+        OSError
+            The folder is missing or read-only, the disk is full, and so on.
+        RuntimeError
+            Another thread is training the network.
+        """
+        from . import io
+
+        io.save_trainer(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the trainer of a file, with a network of its own.
+
+        With the same samples it goes on to the same bits as the one that was saved, also from within an epoch, on
+        another machine and with another number of threads.
+
+        Parameters
+        ----------
+        path : path-like
+            A file that `save` or a checkpoint of `fit` wrote; one from a stranger is safe to load.
+
+        Returns
+        -------
+        Trainer
+
+        Raises
+        ------
+        TypeError
+            `path` is not a path.
+        ValueError
+            The file is not one that `save` writes: the message says what was found and what must be there.
+        OSError
+            It cannot be read.
+
+        Examples
+        --------
+        >>> import os, tempfile, numpy as np, backpropc as bp
+        >>> trainer = bp.Trainer(bp.Network([8, 3, 8], seed=0), optimizer=bp.Adam(), batch_size=3, seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "run.safetensors")
+        ...     history = trainer.fit(np.eye(8), np.eye(8), epochs=5, checkpoint=path)
+        ...     resumed = bp.Trainer.load(path)
+        >>> resumed.fit(np.eye(8), np.eye(8), until_epoch=20).epoch[0], resumed.epoch
+        (5, 20)
+        """
+        from . import io
+
+        return io.load_trainer(cls, path)
 
     def _history_since(self, first: int) -> History:
         epochs = list(range(first, self.epoch))

@@ -1,0 +1,384 @@
+"""Networks and trainers in files: the numbers as safetensors, the configuration as JSON in their metadata.
+
+A file holds numbers and names. The names are looked up in the lists of this version of backpropc; none is imported,
+evaluated or used as a path. A file that this module would not have written for any network is refused.
+
+The metadata are ``format`` ("backpropc"), ``version`` (of the format: a newer one than its own is refused) and
+``configuration``. Its ``network`` says how the tensors ``layers.0.w``, ``layers.0.b``, … belong together. That of a
+trainer has also ``trainer``, its arguments; ``standing``, where it is in its data; and ``metrics``, their names. Its
+tensors are also ``optimizer.0``, …, each a number of the optimizer's state for every parameter, and ``history.loss``,
+``history.val_loss``, ``metrics.0``, …, each a number for every epoch. If it was saved in the middle of a fit with early
+stopping, ``early_stopping`` and the tensor ``early_stopping.best`` are what that has seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import numpy as np
+
+from . import _core
+from ._arguments import FLOAT32, FLOAT64, FloatArray, real_number, shown, truth, whole_number
+from ._files import file_name, open_to_read, write_whole
+from ._safetensors import Expected, File, encode, parse, same_names
+from .definitions import FAMILIES, Definition
+from .monitoring import EarlyStopping, Seen
+from .network import Dense, Network
+from .schedules import BY_NAME as SCHEDULES
+from .training import Trainer, trainer_class
+
+FORMAT = "backpropc"
+VERSION = 1
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
+Tensors = dict[str, FloatArray]
+
+# The arguments of a trainer that its file must have. Others came later: without them they are what they are by default.
+REQUIRED = ("loss", "optimizer", "batch_size", "shuffle", "seed")
+SETTINGS = tuple(name for name in inspect.signature(Trainer).parameters if name not in ("network", "rng"))
+# What definitions and schedules an object of the configuration may be, by the argument's name.
+NAMED: dict[str, Mapping[str, Any]] = {
+    **{kind: family.classes for kind, family in FAMILIES.items()},
+    "schedule": SCHEDULES,
+}
+NOT_IN_JSON = {"inf": math.inf, "-inf": -math.inf}  # written as these words
+
+
+def save_network(network: Network, path: object) -> None:
+    """Write a network to a file; see `Network.save`."""
+    parameters = network._core.copy().parameters()  # of one moment between two steps
+    _write(path, {"network": _network_configuration(network)}, _layer_tensors(network, parameters))
+
+
+def save_trainer(trainer: Trainer, path: object) -> None:
+    """Write a trainer and its network to a file; see `Trainer.save`."""
+    now = trainer._core.snapshot()
+    metrics = list(dict.fromkeys(name for values in trainer._metrics.values() for name in values))
+    epochs = range(len(now["losses"]))
+    standing = {"epoch": len(epochs), "validated": trainer._validated, **now["standing"]}
+    configuration = {
+        "network": _network_configuration(trainer.network),
+        "trainer": settings_of(trainer),
+        "standing": {name: _in_json(number) for name, number in standing.items()},
+        "metrics": metrics,
+    }
+    tensors = _layer_tensors(trainer.network, now["parameters"])
+    tensors.update(_slot_tensors(trainer.optimizer, now["optimizer_state"]))
+    tensors["history.loss"] = now["losses"]
+    tensors["history.val_loss"] = now["validation_losses"]
+    for index, name in enumerate(metrics):
+        tensors[f"metrics.{index}"] = np.array(
+            [trainer._metrics.get(epoch, {}).get(name, math.nan) for epoch in epochs]
+        )
+    if trainer._seen is not None:
+        configuration["early_stopping"] = _seen_configuration(trainer._seen)
+        if trainer._seen.best is not None:
+            tensors["early_stopping.best"] = trainer._seen.best
+    _write(path, configuration, tensors)
+
+
+def settings_of(trainer: Trainer) -> dict[str, Any]:
+    """Return a trainer's arguments as JSON has them; a TypeError tells of one that is a function of the user's."""
+    return {name: _encoded(getattr(trainer, name), name) for name in SETTINGS}
+
+
+def load_network(cls: type[AnyNetwork], path: object) -> AnyNetwork:
+    """Return the network of a file, also of a trainer's; see `Network.load`."""
+    with _opened(path) as file:
+        return _load(file, cls, Trainer)[0]
+
+
+def load_trainer(cls: type[AnyTrainer], path: object) -> AnyTrainer:
+    """Return the trainer of a file; see `Trainer.load`."""
+    with _opened(path) as file:
+        trainer = _load(file, Network, cls)[1]
+        if trainer is None:
+            raise ValueError("it holds a network and no trainer: load it by backpropc.Network.load")
+        return trainer
+
+
+@contextlib.contextmanager
+def _opened(path: object) -> Iterator[File]:
+    """Yield a file to load from; whatever is found wrong with it becomes a ValueError that names it."""
+    name = file_name(path)
+    with open_to_read(name) as file:
+        try:
+            yield File(file)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"{name!r} cannot be loaded: {error}") from error
+
+
+def _write(path: object, configuration: dict[str, Any], tensors: Tensors) -> None:
+    for name, array in tensors.items():
+        _check_numbers(name, array)
+    text = json.dumps(configuration, separators=(",", ":"), allow_nan=False)
+    metadata = {"format": FORMAT, "version": str(VERSION), "configuration": text}
+    write_whole(file_name(path), encode(metadata, tensors))
+
+
+def _load(
+    file: File, network_cls: type[AnyNetwork], trainer_cls: type[AnyTrainer]
+) -> tuple[AnyNetwork, AnyTrainer | None]:
+    """Check everything that the header says, then make what it describes and read the numbers into it."""
+    configuration = _configuration(file.metadata)
+    plans, dtype = _plans(configuration["network"])
+    expected = _expected_layers(plans, dtype)
+    if "trainer" not in configuration:
+        file.expect(expected)
+        return _read_network(file, network_cls, plans, dtype), None
+    settings, standing = _settings(configuration["trainer"]), _standing(configuration["standing"])
+    metrics = _metrics(configuration["metrics"])
+    seen = _seen(configuration["early_stopping"]) if "early_stopping" in configuration else None
+    of_all = Expected(dtype, (sum((plan.fan_in + 1) * plan.fan_out for plan in plans),))
+    expected.update({f"optimizer.{slot}": of_all for slot in range(_slots(settings["optimizer"]))})
+    if seen is not None and seen.best is not None:
+        expected["early_stopping.best"] = of_all
+    of_epochs = Expected(FLOAT64, (standing["epoch"],))
+    expected["history.loss"] = expected["history.val_loss"] = of_epochs
+    expected.update({f"metrics.{index}": of_epochs for index in range(len(metrics))})
+    file.expect(expected)
+    network = _read_network(file, network_cls, plans, dtype)
+    trainer = trainer_cls(network, **settings)
+    if standing["position"] % trainer.batch_size and standing["position"] != standing["samples"]:
+        raise ValueError(f"standing: position is {standing['position']}; it must be a multiple of batch_size")
+    _read_state(file, trainer, standing, metrics, seen)
+    return network, trainer
+
+
+# --- the configuration ------------------------------------------------------------------------------------------------
+
+
+def _configuration(metadata: dict[str, str]) -> dict[str, Any]:
+    """Return the configuration, if it is one that this version knows."""
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"its format is {shown(metadata.get('format'))}; it must be {FORMAT!r}: it is not one of ours")
+    version = metadata.get("version", "")
+    if not (version.isascii() and version.isdecimal() and version == version.lstrip("0") and len(version) < 10):
+        raise ValueError(f"its version is {shown(version)}; it must be a number from 1 to {VERSION}")
+    if int(version) > VERSION:
+        raise ValueError(f"its version is {version}; this backpropc reads up to {VERSION}: a newer one wrote the file")
+    same_names(metadata, {"format": 0, "version": 0, "configuration": 0}, "its metadata")
+    configuration = parse(metadata["configuration"], "configuration")
+    if "trainer" in configuration:
+        names, optional = ("network", "trainer", "standing", "metrics"), ("early_stopping",)
+        _require_object(configuration, names, "configuration", optional)
+    else:
+        _require_object(configuration, ("network",), "configuration")
+    return configuration
+
+
+def _network_configuration(network: Network) -> dict[str, Any]:
+    layers = [
+        {
+            "fan_in": layer.fan_in,
+            "fan_out": layer.fan_out,
+            "activation": _encoded(layer.activation, "activation"),
+            "trainable": layer.trainable,
+        }
+        for layer in network.layers
+    ]
+    return {"dtype": network.dtype.name, "layers": layers}
+
+
+def _plans(value: Any) -> tuple[tuple[Dense, ...], np.dtype[Any]]:
+    """Return the layers of a network that fit together, and its dtype."""
+    _require_object(value, ("dtype", "layers"), "network")
+    dtypes: dict[str, np.dtype[Any]] = {"float32": FLOAT32, "float64": FLOAT64}
+    if not isinstance(value["dtype"], str) or value["dtype"] not in dtypes:
+        raise ValueError(f"network: dtype is {shown(value['dtype'])}; it must be one of: {', '.join(dtypes)}")
+    if not isinstance(value["layers"], list) or not value["layers"]:
+        raise ValueError(f"network: layers is {shown(value['layers'])}; it must be a list of at least one")
+    plans: list[Dense] = []
+    for index, layer in enumerate(value["layers"]):
+        name = f"layers[{index}]"
+        _require_object(layer, ("fan_in", "fan_out", "activation", "trainable"), name)
+        plan = Dense(**{**layer, "activation": _decoded(layer["activation"], "activation")})
+        if plans and plans[-1].fan_out != plan.fan_in:
+            raise ValueError(f"{name}: fan_in is {plan.fan_in}; it must be {plans[-1].fan_out}, as many as go in")
+        plans.append(plan)
+    return tuple(plans), dtypes[value["dtype"]]
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    """Return the arguments of a trainer."""
+    _require_object(value, REQUIRED, "trainer", optional=SETTINGS)
+    if type(value["seed"]) is not int:
+        raise ValueError(f"trainer: seed is {shown(value['seed'])}; it must be an integer")
+    settings = {name: _decoded(setting, name) for name, setting in value.items()}
+    settings["optimizer"] = FAMILIES["optimizer"].resolve(settings["optimizer"], "optimizer")
+    return settings
+
+
+def _standing(value: Any) -> dict[str, Any]:
+    """Return where a trainer stands: the numbers that a new one has too, of the same types."""
+    fresh = {
+        "epoch": 0,
+        "validated": 0,
+        **_smallest_trainer(FAMILIES["optimizer"].resolve("Adam", "")).snapshot()["standing"],
+    }
+    _require_object(value, tuple(fresh), "standing")
+    standing: dict[str, Any] = {}
+    for name, example in fresh.items():
+        if isinstance(example, int):
+            standing[name] = whole_number(value[name], f"standing: {name}", 0)
+            if standing[name] >= 2**63:
+                raise ValueError(f"standing: {name} is {standing[name]}; it must be below 2**63")
+        else:
+            standing[name] = _from_json(value[name], f"standing: {name}")
+    for name, most in (("position", "samples"), ("validated", "epoch")):
+        if standing[name] > standing[most]:
+            raise ValueError(f"standing: {name} is {standing[name]}; it must be at most {standing[most]}")
+    return standing
+
+
+def _metrics(value: Any) -> list[str]:
+    """Return the names under which metrics stand in the history; nothing is looked up by them."""
+    if not isinstance(value, list) or not all(isinstance(name, str) and name.isprintable() for name in value):
+        raise ValueError(f"metrics is {shown(value)}; it must be a list of names")
+    if len({*value, "loss", "val_loss"}) < len(value) + 2:
+        raise ValueError(f"metrics is {shown(value)}; the names must differ from each other and from the losses'")
+    return value
+
+
+def _seen_configuration(seen: Seen) -> dict[str, Any]:
+    rule = {field.name: _encoded(getattr(seen.rule, field.name), field.name) for field in fields(EarlyStopping)}
+    numbers = {"least": _in_json(seen.least), "waited": seen.waited}
+    return {"rule": rule, "monitor": seen.monitor, **numbers, "has_best": seen.best is not None}
+
+
+def _seen(value: Any) -> Seen:
+    """Return what early stopping has seen; the best parameters, where there are any, are still to be read."""
+    _require_object(value, ("rule", "monitor", "least", "waited", "has_best"), "early_stopping")
+    _require_object(value["rule"], tuple(field.name for field in fields(EarlyStopping)), "early_stopping: rule")
+    if not isinstance(value["monitor"], str):
+        raise ValueError(f"early_stopping: monitor is {shown(value['monitor'])}; it must be a name")
+    least, waited = _from_json(value["least"], "least"), whole_number(value["waited"], "early_stopping: waited", 0)
+    best = np.empty(0) if truth(value["has_best"], "early_stopping: has_best") else None
+    return Seen(EarlyStopping(**value["rule"]), value["monitor"], least, waited, best)
+
+
+def _in_json(value: float) -> float | str:
+    """Return a number as JSON has it, which knows no infinity: the loss before the first step, for one."""
+    return next((word for word, number in NOT_IN_JSON.items() if number == value), value)
+
+
+def _from_json(value: Any, name: str) -> float:
+    number = NOT_IN_JSON[value] if isinstance(value, str) and value in NOT_IN_JSON else real_number(value, name)
+    if math.isinf(number) and not isinstance(value, str):
+        raise ValueError(f"{name} is {shown(value)}, which no float64 is")
+    return number
+
+
+def _encoded(value: Any, name: str) -> Any:
+    """Return a setting as JSON: a definition or a schedule becomes its name, or its name and parameters."""
+    if isinstance(value, Definition):
+        return {"name": value.name, **value.parameters} if value.parameters else value.name
+    if type(value) in SCHEDULES.values():
+        return {"name": type(value).__name__, **vars(value)}
+    if isinstance(value, (tuple, list)):
+        return [_encoded(item, name) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"{name} is {shown(value)}, which no file can hold; only numbers and registered names can be saved")
+
+
+def _decoded(value: Any, name: str) -> Any:
+    """Return a setting from JSON; an object is something of that name's list, with its parameters."""
+    if not isinstance(value, dict):
+        return value
+    if name not in NAMED:
+        raise ValueError(f"{name} is {shown(value)}; it must not be an object")
+    parameters = dict(value)
+    found = parameters.pop("name", None)
+    if not isinstance(found, str) or found not in NAMED[name]:
+        raise ValueError(f"{name} has the name {shown(found)}; it must be one of: {', '.join(NAMED[name])}")
+    return NAMED[name][found](**parameters)
+
+
+def _require_object(value: Any, names: tuple[str, ...], what: str, optional: tuple[str, ...] = ()) -> None:
+    """Raise a ValueError unless `value` is an object of these keys."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is {shown(value)}; it must be an object")
+    present = (name for name in optional if name in value)
+    same_names(value, dict.fromkeys((*names, *present)), f"the keys of {what}")
+
+
+# --- the numbers ------------------------------------------------------------------------------------------------------
+
+
+def _layer_tensors(network: Network, parameters: FloatArray) -> Tensors:
+    tensors: Tensors = {}
+    for index, (w, b) in enumerate(network._split(parameters)):
+        tensors[f"layers.{index}.w"], tensors[f"layers.{index}.b"] = w, b
+    return tensors
+
+
+def _expected_layers(plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> dict[str, Expected]:
+    expected = {}
+    for index, plan in enumerate(plans):
+        expected[f"layers.{index}.w"] = Expected(dtype, (plan.fan_in, plan.fan_out))
+        expected[f"layers.{index}.b"] = Expected(dtype, (plan.fan_out,))
+    return expected
+
+
+def _read_network(file: File, cls: type[AnyNetwork], plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> AnyNetwork:
+    network = cls._of_zeros(plans, dtype)
+    for name, array in _layer_tensors(network, network.parameters).items():
+        _read_numbers(file, name, array)
+    return network
+
+
+def _slot_tensors(optimizer: Definition, state: FloatArray) -> Tensors:
+    slots = _slots(optimizer)
+    return {f"optimizer.{slot}": array for slot, array in enumerate(state.reshape(slots, -1) if slots else ())}
+
+
+def _read_state(file: File, trainer: Trainer, standing: dict[str, Any], metrics: list[str], seen: Seen | None) -> None:
+    """Bring a new trainer to where another stood."""
+    for name, array in _slot_tensors(trainer.optimizer, trainer._core.optimizer_state()).items():
+        _read_numbers(file, name, array)
+    losses, validation_losses, values = (np.empty(standing["epoch"]) for _ in range(3))
+    file.read_into("history.loss", losses)
+    file.read_into("history.val_loss", validation_losses)
+    trainer._core.resume(standing, losses.tolist(), validation_losses.tolist())
+    trainer._validated = standing["validated"]
+    for index, name in enumerate(metrics):
+        file.read_into(f"metrics.{index}", values)
+        for epoch in np.flatnonzero(~np.isnan(values)).tolist():
+            trainer._metrics.setdefault(epoch, {})[name] = float(values[epoch])
+    if seen is not None and seen.best is not None:
+        seen.best = np.empty_like(trainer.network.parameters)
+        _read_numbers(file, "early_stopping.best", seen.best)
+    trainer._seen = seen
+
+
+def _read_numbers(file: File, name: str, array: FloatArray) -> None:
+    file.read_into(name, array)
+    _check_numbers(name, array)
+
+
+def _check_numbers(name: str, array: FloatArray) -> None:
+    """Refuse parameters that are not finite, and a state that is not a number; an average may have become infinite."""
+    if name.startswith(("layers.", "early_stopping.")) and not np.isfinite(array).all():
+        raise ValueError(f"{name} has values that are not finite; parameters must be")
+    if name.startswith("optimizer.") and np.isnan(array).any():
+        raise ValueError(f"{name} has values that are nan; an optimizer's state must not")
+
+
+def _slots(optimizer: Definition) -> int:
+    """Return how many numbers an optimizer keeps for each parameter."""
+    return len(_smallest_trainer(optimizer).optimizer_state()) // 2
+
+
+def _smallest_trainer(optimizer: Definition) -> _core.Trainer:
+    """Return a trainer of a network of two parameters, which can be asked what is the same for all sizes."""
+    identity, loss = FAMILIES["activation"].resolve("identity", ""), FAMILIES["loss"].resolve("half_squared_error", "")
+    network = _core.NetworkFloat64([(1, 1, identity._choice, True)])
+    return trainer_class(FLOAT64)(network, loss._choice, optimizer._choice, batch_size=1, shuffle=False, seed=0)
