@@ -267,6 +267,8 @@ def test_early_stopping_goes_on_where_it_was(path: Path) -> None:
     other = bp.Trainer.load(path)
     other.fit(X, T, until_epoch=7, metrics=[value_from(4)], early_stopping=bp.EarlyStopping("value", patience=2))
     assert other.epoch == 7, "another rule begins anew"
+    undisturbed.fit(X, T, until_epoch=7, metrics=[value_from(4)], early_stopping=rule)
+    assert undisturbed.epoch == 7, "and so does any after a fit that has come to its end"
 
 
 RESUME = """
