@@ -24,10 +24,13 @@ from .functions import (
     loss_value,
     sgd_update,
 )
+from .history import History
+from .layers import Dense
 from .machine import available_isas, get_num_threads, isa, num_threads, set_num_threads, show_config
 from .monitoring import EarlyStopping, State
-from .network import Dense, Gradients, Network, Trace
-from .training import History, Trainer
+from .network import Network
+from .tracing import Gradients, Trace
+from .training import Trainer
 
 __version__: str = _core.version
 

@@ -28,8 +28,9 @@ from ._arguments import FLOAT32, FLOAT64, FloatArray, real_number, shown, truth,
 from ._files import file_name, open_to_read, write_whole
 from ._safetensors import Expected, File, encode, parse, same_names
 from .definitions import FAMILIES, Definition
+from .layers import Dense
 from .monitoring import EarlyStopping, Seen
-from .network import Dense, Network
+from .network import Network
 from .schedules import BY_NAME as SCHEDULES
 from .training import Trainer, trainer_class
 

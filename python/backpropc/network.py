@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -17,18 +16,18 @@ from ._arguments import (
     network_dtype,
     quick_array,
     rate_for,
-    real_array,
     seed_value,
     shape_error,
-    shown,
-    truth,
-    whole_number,
 )
+from ._samples import samples_for
 from ._weights import ClassWeight
-from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER, Definition
+from .definitions import LOSS, OPTIMIZER, Definition
+from .history import History
+from .layers import Dense, Layer, plan_layers, write_into
 from .monitoring import Callback, EarlyStopping, Metric
 from .schedules import Schedules
-from .training import History, Trainer, trainer_class
+from .tracing import Gradients, LayerGradients, LayerTrace, Trace
+from .training import Trainer, trainer_class
 
 if TYPE_CHECKING:  # numpy.random is not imported before it is used
     import os
@@ -36,200 +35,6 @@ if TYPE_CHECKING:  # numpy.random is not imported before it is used
     from typing_extensions import Self
 
     Seed = int | np.random.Generator | None
-
-
-@dataclass(frozen=True, init=False, repr=False)
-class Dense:
-    """The plan of one dense layer, for `Network`. Immutable, so that one may be given to several networks.
-
-    Parameters
-    ----------
-    fan_in, fan_out : int
-        Numbers of inputs and outputs, at least 1.
-    activation : str or activation object
-        σ, one of `ACTIVATIONS`.
-    trainable : bool
-        Whether updates change the layer.
-    initializer, bias_initializer : str or initializer object
-        What the weights and the biases start as, one of `INITIALIZERS`.
-
-    Raises
-    ------
-    TypeError
-        An argument is of the wrong type.
-    ValueError
-        A size is below 1, or a name is unknown.
-    """
-
-    fan_in: int
-    fan_out: int
-    activation: Definition
-    trainable: bool
-    initializer: Definition
-    bias_initializer: Definition
-
-    def __init__(
-        self,
-        fan_in: int,
-        fan_out: int,
-        activation: str | Definition = "logistic",
-        trainable: bool = True,
-        initializer: str | Definition = "glorot_uniform",
-        bias_initializer: str | Definition = "zeros",
-    ) -> None:
-        vars(self).update(  # what is frozen cannot be assigned
-            fan_in=whole_number(fan_in, "fan_in", 1),
-            fan_out=whole_number(fan_out, "fan_out", 1),
-            activation=ACTIVATION.resolve(activation, "activation"),
-            trainable=truth(trainable, "trainable"),
-            initializer=INITIALIZER.resolve(initializer, "initializer"),
-            bias_initializer=INITIALIZER.resolve(bias_initializer, "bias_initializer"),
-        )
-
-    def __repr__(self) -> str:
-        frozen = "" if self.trainable else ", trainable=False"
-        return f"Dense({self.fan_in}, {self.fan_out}, {self.activation.short!r}{frozen})"
-
-
-class Layer:
-    """One layer of a network: views of its parameters, so that writing to them changes the network.
-
-    Attributes
-    ----------
-    fan_in, fan_out : int
-        Numbers of inputs and outputs.
-    w : ndarray, shape (fan_in, fan_out)
-        Weights, a view of the network's parameters.
-    b : ndarray, shape (fan_out,)
-        Biases, likewise.
-    activation : str or activation object
-        σ.
-    trainable : bool
-        Whether updates change the layer; may be set.
-    """
-
-    __slots__ = ("_b", "_core", "_index", "_plan", "_w")
-
-    def __init__(self, core: _core.Network, index: int, plan: Dense, w: FloatArray, b: FloatArray) -> None:
-        self._core, self._index, self._plan, self._w, self._b = core, index, plan, w, b
-
-    @property
-    def fan_in(self) -> int:
-        """Number of inputs."""
-        return self._plan.fan_in
-
-    @property
-    def fan_out(self) -> int:
-        """Number of outputs."""
-        return self._plan.fan_out
-
-    @property
-    def activation(self) -> str | Definition:
-        """The activation σ."""
-        return self._plan.activation.short
-
-    @property
-    def w(self) -> FloatArray:
-        """Weights, (fan_in, fan_out): a view. Assigning copies the values in."""
-        return self._w
-
-    @w.setter
-    def w(self, value: ArrayLike) -> None:
-        _write(self._w, value, "w")
-
-    @property
-    def b(self) -> FloatArray:
-        """Biases, (fan_out,): a view. Assigning copies the values in."""
-        return self._b
-
-    @b.setter
-    def b(self, value: ArrayLike) -> None:
-        _write(self._b, value, "b")
-
-    @property
-    def trainable(self) -> bool:
-        """Whether updates change the layer."""
-        return self._core.trainable(self._index)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._core.set_trainable(self._index, truth(value, "trainable"))
-
-    def __repr__(self) -> str:
-        frozen = "" if self.trainable else ", trainable=False"
-        return f"Layer({self.fan_in}, {self.fan_out}, {self.activation!r}{frozen})"
-
-
-def _write(view: FloatArray, value: ArrayLike, name: str) -> None:
-    """Copy `value` into `view`; what `layer.w -= dw` ends in, where it is the view itself."""
-    if value is view:
-        return
-    array = real_array(value, name)
-    if array.shape != view.shape:
-        raise shape_error(name, array.shape, f"{view.shape}")
-    with np.errstate(all="ignore"):
-        view[...] = array
-
-
-class LayerGradients(NamedTuple):
-    """∂E/∂w (fan_in, fan_out) and ∂E/∂b (fan_out,) of one layer: the lecture's BP4 and BP3."""
-
-    dw: FloatArray
-    db: FloatArray
-
-
-class Gradients(NamedTuple):
-    """E, and its gradient by layer."""
-
-    loss: float
-    layers: tuple[LayerGradients, ...]
-
-
-class LayerTrace(NamedTuple):
-    """Every number of one layer in one pass, by the lecture's letters.
-
-    ``x`` is the layer's input, ``z`` and ``a`` come from the forward pass, ``delta`` (∂E/∂z, BP1 or BP2), ``dw`` (BP4)
-    and ``db`` (BP3) from the backward pass.
-    """
-
-    x: FloatArray
-    z: FloatArray
-    a: FloatArray
-    delta: FloatArray
-    dw: FloatArray
-    db: FloatArray
-
-
-class Trace(NamedTuple):
-    """Every number of one forward and backward pass."""
-
-    loss: float
-    layers: tuple[LayerTrace, ...]
-
-    @property
-    def a(self) -> tuple[FloatArray, ...]:
-        """a⁰ = x, a¹, …, aᴸ: one more than there are layers."""
-        return (self.layers[0].x, *(layer.a for layer in self.layers))
-
-    @property
-    def z(self) -> tuple[FloatArray, ...]:
-        """z¹, …, zᴸ; ``z[l]`` belongs to ``layers[l]``."""
-        return tuple(layer.z for layer in self.layers)
-
-    @property
-    def delta(self) -> tuple[FloatArray, ...]:
-        """δ¹, …, δᴸ; ``delta[l]`` belongs to ``layers[l]``."""
-        return tuple(layer.delta for layer in self.layers)
-
-    @property
-    def dw(self) -> tuple[FloatArray, ...]:
-        """∂E/∂w of each layer."""
-        return tuple(layer.dw for layer in self.layers)
-
-    @property
-    def db(self) -> tuple[FloatArray, ...]:
-        """∂E/∂b of each layer."""
-        return tuple(layer.db for layer in self.layers)
 
 
 class Network:
@@ -287,7 +92,7 @@ class Network:
         initializer: str | Definition | None = None,
         bias_initializer: str | Definition | None = None,
     ) -> None:
-        plans = _plan(
+        plans = plan_layers(
             layers,
             activation=activation,
             output_activation=output_activation,
@@ -350,7 +155,7 @@ class Network:
 
     @parameters.setter
     def parameters(self, value: ArrayLike) -> None:
-        _write(self._parameters, value, "parameters")
+        write_into(self._parameters, value, "parameters")
 
     def __repr__(self) -> str:
         layers = " → ".join(f"{plan.fan_out} {plan.activation.short}" for plan in self._plans)
@@ -410,7 +215,7 @@ class Network:
             Another thread is training the network.
         """
         definition = LOSS.resolve(loss, "loss")
-        _, rows, targets = self._samples(x, t, definition)
+        _, rows, targets = samples_for(self, x, t, definition)
         return self._core.loss(rows, targets, definition._choice)
 
     def gradients(self, x: ArrayLike, t: ArrayLike, loss: str | Definition = "half_squared_error") -> Gradients:
@@ -432,7 +237,7 @@ class Network:
             As for `loss`.
         """
         definition = LOSS.resolve(loss, "loss")
-        _, rows, targets = self._samples(x, t, definition)
+        _, rows, targets = samples_for(self, x, t, definition)
         value, flat = self._core.gradients(rows, targets, definition._choice)
         return Gradients(value, tuple(LayerGradients(w, b) for w, b in self._split(flat)))
 
@@ -456,7 +261,7 @@ class Network:
             As for `loss`.
         """
         definition = LOSS.resolve(loss, "loss")
-        one, rows, targets = self._samples(x, t, definition)
+        one, rows, targets = samples_for(self, x, t, definition)
         value, numbers = self._core.trace(rows, targets, definition._choice)
         layers: list[LayerTrace] = []
         below = rows.copy()
@@ -492,7 +297,7 @@ class Network:
         """
         definition = LOSS.resolve(loss, "loss")
         rate = rate_for(self._dtype, learning_rate)
-        _, rows, targets = self._samples(x, t, definition)
+        _, rows, targets = samples_for(self, x, t, definition)
         return self._updater_for(definition).step(rows, targets, rate)
 
     def _updater_for(self, loss: Definition) -> _core.Trainer:
@@ -681,43 +486,6 @@ class Network:
         plans = tuple(replace(plan, trainable=layer.trainable) for plan, layer in pairs)
         return _rebuild, (type(self), plans, self._dtype.name, self._parameters.copy())
 
-    def _samples(
-        self,
-        x: ArrayLike,
-        t: ArrayLike,
-        loss: Definition,
-        names: tuple[str, str] = ("x", "t"),
-        one_allowed: bool = True,
-    ) -> tuple[bool, FloatArray, FloatArray]:
-        """Return whether x is one sample, x as rows, and t as rows or as integer classes."""
-        fan_in = self._plans[0].fan_in
-        rows = quick_array(x, names[0], self._dtype)
-        one = one_allowed and rows.ndim == 1
-        if not (one or rows.ndim == 2) or rows.shape[-1] != fan_in:
-            alone = f", or ({fan_in},) for one sample" if one_allowed else ""
-            raise shape_error(names[0], rows.shape, f"(n, {fan_in}){alone}")
-        if rows.shape[0] == 0:
-            raise ValueError(f"{names[0]} has no samples; there must be at least one")
-        targets = self._targets(t, rows.shape[:-1], loss, names)
-        return one, (rows[np.newaxis] if one else rows), (targets[np.newaxis] if one else targets)
-
-    def _targets(self, t: ArrayLike, lead: tuple[int, ...], loss: Definition, names: tuple[str, str]) -> FloatArray:
-        """Return t as an array of shape `lead` + (fan_out,), or of integer classes of shape `lead`."""
-        fan_out = self._plans[-1].fan_out
-        array = t if type(t) is np.ndarray and t.dtype == self._dtype else real_array(t, names[1])
-        expected = (*lead, fan_out)
-        if array.shape == expected:
-            return quick_array(array, names[1], self._dtype)
-        takes_classes = loss.entry["targets"] == "distribution"
-        if takes_classes and array.shape == lead and array.dtype.kind in "iu":
-            return np.require(array, np.int64, ("C", "A"))
-        hint = ""
-        if takes_classes:
-            hint = f", or integer classes of shape {lead} (found {array.dtype})"
-        elif fan_out == 1 and array.shape == lead:
-            hint = f"; write {names[1]}[..., None] for one output"
-        raise shape_error(names[1], array.shape, f"{expected}{hint}")
-
 
 def _make_core(plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> _core.Network:
     n = sum((plan.fan_in + 1) * plan.fan_out for plan in plans)
@@ -735,50 +503,3 @@ def _rebuild(cls: type[Network], plans: tuple[Dense, ...], dtype: str, parameter
     network = cls._of_zeros(plans, network_dtype(dtype))
     network.parameters = parameters
     return network
-
-
-def _plan(layers: Sequence[int] | Sequence[Dense], **of_all: str | Definition | None) -> tuple[Dense, ...]:
-    """Return one `Dense` for each layer, from sizes or from layers."""
-    if isinstance(layers, (str, bytes, Set, Mapping)) or not isinstance(layers, Iterable):
-        raise TypeError(f"layers is {shown(layers)}; it must be a sequence of sizes, as [8, 3, 8], or of Dense layers")
-    given = list(layers)
-    if not given:
-        raise ValueError("layers is empty; it must have at least two sizes, or one Dense layer")
-    n_dense = sum(isinstance(layer, Dense) for layer in given)
-    if n_dense == 0:
-        return _plan_of_sizes(given, **of_all)
-    if n_dense < len(given):
-        raise TypeError("layers mixes sizes and Dense layers; it must be all of one kind")
-    for name, value in of_all.items():
-        if value is not None:
-            raise TypeError(f"{name} is {shown(value)}, but layers are Dense, which have their own; give one of them")
-    return _plan_of_layers(cast("list[Dense]", given))
-
-
-def _plan_of_sizes(
-    given: list[Any],
-    activation: str | Definition | None,
-    output_activation: str | Definition | None,
-    initializer: str | Definition | None,
-    bias_initializer: str | Definition | None,
-) -> tuple[Dense, ...]:
-    sizes = [whole_number(size, f"layers[{i}]", 1) for i, size in enumerate(given)]
-    if len(sizes) < 2:
-        raise ValueError(f"layers is {sizes}; it must have at least two sizes, those of the input and the output")
-    hidden = ACTIVATION.resolve("logistic" if activation is None else activation, "activation")
-    last = hidden if output_activation is None else ACTIVATION.resolve(output_activation, "output_activation")
-    weights = INITIALIZER.resolve("glorot_uniform" if initializer is None else initializer, "initializer")
-    biases = INITIALIZER.resolve("zeros" if bias_initializer is None else bias_initializer, "bias_initializer")
-    return tuple(
-        Dense(fan_in, fan_out, last if i == len(sizes) - 2 else hidden, True, weights, biases)
-        for i, (fan_in, fan_out) in enumerate(pairwise(sizes))
-    )
-
-
-def _plan_of_layers(given: list[Dense]) -> tuple[Dense, ...]:
-    for i, (below, above) in enumerate(pairwise(given)):
-        if below.fan_out != above.fan_in:
-            raise ValueError(
-                f"layers[{i + 1}] has fan_in {above.fan_in}; it must be {below.fan_out}, the fan_out of layers[{i}]"
-            )
-    return tuple(given)

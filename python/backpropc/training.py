@@ -24,8 +24,10 @@ from ._arguments import (
     whole_number,
 )
 from ._checkpoints import NEVER, Checkpoints
+from ._samples import samples_for
 from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
+from .history import History
 from .monitoring import (
     Callback,
     EarlyStopping,
@@ -98,46 +100,6 @@ def _stopper(rule: object, names: list[str], network: Network, seen: Seen | None
     if not isinstance(rule, EarlyStopping):
         raise TypeError(f"early_stopping is {shown(rule)}; it must be None or a bp.EarlyStopping")
     return Stopper(rule, names, network, seen)
-
-
-class History:
-    """What a run of epochs recorded.
-
-    Attributes
-    ----------
-    history : dict of str to list of float
-        ``"loss"``, ``"val_loss"`` where there were validation data, and the metrics by their names: one number for each
-        epoch, as in Keras; nan for a metric of an epoch that had none.
-    loss, val_loss : list of float
-        The same lists; ``val_loss`` is empty where there were no validation data.
-    epoch : list of int
-        The epochs' numbers since the trainer's birth, from 0.
-
-    Notes
-    -----
-    The loss of an epoch is the (weighted) mean over its samples, each with the parameters it was trained with; the
-    validation loss is that of the parameters at the epoch's end.
-    """
-
-    def __init__(self, epoch: list[int], history: dict[str, list[float]]) -> None:
-        self.epoch = epoch
-        self.history = history
-
-    @property
-    def loss(self) -> list[float]:
-        """Training loss of each epoch."""
-        return self.history["loss"]
-
-    @property
-    def val_loss(self) -> list[float]:
-        """Validation loss of each epoch."""
-        return self.history.get("val_loss", [])
-
-    def __repr__(self) -> str:
-        if not self.epoch:
-            return "History(no epochs)"
-        last = ", ".join(f"{name}={values[-1]:.6g}" for name, values in self.history.items())
-        return f"History({len(self.epoch)} epochs, last: {last})"
 
 
 class Trainer:
@@ -453,7 +415,7 @@ class Trainer:
             end = first + whole_number(1 if epochs is None else epochs, "epochs", 0)
         else:
             end = whole_number(until_epoch, "until_epoch", 0)
-        _, rows, targets = self._network._samples(x, t, self._loss, one_allowed=False)
+        _, rows, targets = samples_for(self._network, x, t, self._loss, one_allowed=False)
         weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
         data = {"": _Data(rows, targets, self._core.check(rows, targets, weights))}
         if validation_data is not None:
@@ -524,7 +486,7 @@ class Trainer:
             raise TypeError("validation_data must be a pair of arrays, (x, t)")
         x, t = validation_data
         names = ("validation_data x", "validation_data t")
-        _, rows, targets = self._network._samples(x, t, self._loss, names=names, one_allowed=False)
+        _, rows, targets = samples_for(self._network, x, t, self._loss, names=names, one_allowed=False)
         return _Data(rows, targets, self._core.check(rows, targets, None, "validation_data "))
 
     def step(self, x: ArrayLike, t: ArrayLike) -> float:
@@ -547,7 +509,7 @@ class Trainer:
         TypeError, ValueError, FloatingPointError, RuntimeError
             As for `fit`; the network is then as it was.
         """
-        _, rows, targets = self._network._samples(x, t, self._loss)
+        _, rows, targets = samples_for(self._network, x, t, self._loss)
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
         return self._core.step(rows, targets)
