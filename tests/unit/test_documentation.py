@@ -1,4 +1,4 @@
-"""The examples of README.md and of the docstrings run and give what they say, and nothing public is undocumented."""
+"""The examples of the pages and of the docstrings run and give what they say, and nothing public is undocumented."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 import backpropc as bp
 
 ROOT = Path(__file__).resolve().parents[2]
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
 def modules() -> list[ModuleType]:
@@ -41,7 +42,7 @@ def examples() -> list[doctest.DocTest]:
 @pytest.mark.parametrize("test", examples(), ids=lambda test: test.name)
 def test_docstring(test: doctest.DocTest) -> None:
     report: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
+    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
     assert not report, "".join(report)
 
 
@@ -66,11 +67,45 @@ def test_readme(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("[[1. 0. 0.")
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
-def test_links_lead_somewhere(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert not [link for link in links if not (ROOT / link).exists()]
+FENCE = re.compile(r"^```(python|\{plot\})[^\n]*\n(.*?)^```$", re.M | re.S)
+OPTION = re.compile(r"^:[\w-]+:.*\n?", re.M)  # of a directive
+
+
+def pages() -> list[Path]:
+    return sorted((ROOT / "docs").rglob("*.md"))
+
+
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if FENCE.search(page.read_text(encoding="utf-8"))], ids=page_name
+)
+def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run in their order and share their names; those with prompts give what they say."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    text = page.read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    report: list[str] = []
+    for block in FENCE.finditer(text):
+        line = text.count("\n", 0, block.start(2))
+        code = OPTION.sub("", block[2]) if block[1] == "{plot}" else block[2]
+        if ">>> " in code:
+            test = doctest.DocTestParser().get_doctest(code, names, page_name(page), str(page), line)
+            doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append, clear_globs=False)
+            names = test.globs
+        else:
+            exec(compile("\n" * line + code, page, "exec"), names)
+        assert not report, "".join(report)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *pages()], ids=page_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$|`[^`\n]+`", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert not [link for link in links if not (page.parent / link).exists()]
 
 
 def public() -> list[tuple[str, Any]]:
