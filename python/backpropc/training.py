@@ -15,15 +15,14 @@ from ._arguments import (
     FLOAT32,
     LARGEST,
     FloatArray,
-    numbers_for,
     rate_for,
-    real_number,
     seed_value,
     shown,
     truth,
     whole_number,
 )
 from ._checkpoints import NEVER, Checkpoints
+from ._regularization import none_if_infinite, regularization_for
 from ._samples import samples_for
 from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
@@ -53,37 +52,6 @@ if TYPE_CHECKING:
 def trainer_class(dtype: np.dtype[Any]) -> type[_core.Trainer]:
     """Return the core's trainer for networks of this dtype."""
     return cast("type[_core.Trainer]", _core.TrainerFloat32 if dtype == FLOAT32 else _core.TrainerFloat64)
-
-
-def _penalty(network: Network, value: float | Sequence[float], name: str) -> tuple[float, ...]:
-    largest = LARGEST[network.dtype]
-    must = f"at least 0 and finite in {network.dtype}"
-    return numbers_for(value, name, len(network.layers), "each layer", 0.0, math.nextafter(largest, math.inf), must)
-
-
-def _dropout(network: Network, hidden: float | Sequence[float], of_input: float) -> tuple[float, ...]:
-    """Return the rate for what each layer reads."""
-    must, n_hidden = "at least 0 and below 1", len(network.layers) - 1
-    if n_hidden == 0 and np.any(np.asarray(hidden) != 0):
-        raise ValueError(f"dropout is {shown(hidden)}; it must be 0 where there is no hidden layer")
-    rates = numbers_for(hidden, "dropout", n_hidden, "each hidden layer", 0.0, 1.0, must) or (0.0,) * n_hidden
-    first = numbers_for(real_number(of_input, "input_dropout"), "input_dropout", 1, "the input", 0.0, 1.0, must) or (
-        0.0,
-    )
-    return first + rates if any(first + rates) else ()
-
-
-def _bound(network: Network, value: float | None, name: str) -> float:
-    if value is None:
-        return math.inf
-    number = real_number(value, name)
-    if not float(np.finfo(network.dtype).tiny) <= number <= LARGEST[network.dtype]:
-        raise ValueError(f"{name} is {number}; it must be None, or above 0 and finite in {network.dtype}")
-    return number
-
-
-def _none_if_infinite(bound: float) -> float | None:
-    return None if bound == math.inf else bound
 
 
 class _Data(NamedTuple):
@@ -200,13 +168,9 @@ class Trainer:
         self._batch_size = whole_number(batch_size, "batch_size", 1)
         self._shuffle = truth(shuffle, "shuffle")
         self._seed = seed_value(seed, rng)
-        self._regularization = _core.Regularization()
-        self._regularization.l1 = _penalty(network, l1, "l1")
-        self._regularization.l2 = _penalty(network, l2, "l2")
-        self._regularization.dropout = _dropout(network, dropout, input_dropout)
-        self._regularization.clip_value = _bound(network, clip_value, "clip_value")
-        self._regularization.clip_norm = _bound(network, clip_norm, "clip_norm")
-        self._regularization.max_norm = _bound(network, max_norm, "max_norm")
+        self._regularization = regularization_for(
+            network, l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm
+        )
         self._validated = 0  # epochs completed when validation data were last looked at
         self._metrics: dict[int, dict[str, float]] = {}  # of each epoch that had any
         self._seen: Seen | None = None  # by the early stopping of the last fit, unless that has come to its end
@@ -273,17 +237,17 @@ class Trainer:
     @property
     def clip_value(self) -> float | None:
         """The bound of each element of the gradient."""
-        return _none_if_infinite(self._regularization.clip_value)
+        return none_if_infinite(self._regularization.clip_value)
 
     @property
     def clip_norm(self) -> float | None:
         """The bound of the gradient's norm."""
-        return _none_if_infinite(self._regularization.clip_norm)
+        return none_if_infinite(self._regularization.clip_norm)
 
     @property
     def max_norm(self) -> float | None:
         """The bound of the norm of the weights that lead to a unit."""
-        return _none_if_infinite(self._regularization.max_norm)
+        return none_if_infinite(self._regularization.max_norm)
 
     @property
     def schedule(self) -> Schedules | None:
