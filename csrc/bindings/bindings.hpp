@@ -30,6 +30,7 @@ void bind_functions(py::module_& m);
 void bind_machine(py::module_& m);
 void bind_network(py::module_& m);
 void bind_trainer(py::module_& m);
+void bind_whole_batch(py::module_& m);
 
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
@@ -121,5 +122,14 @@ Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const 
 
 template <class T>
 void check_parameters(const Network<T>& network);
+
+// Samples that have been checked, with the arrays they lie in: a run of many fits checks them once.
+template <class T>
+struct CheckedSamples {
+  Array<T> x;
+  py::array t;
+  std::optional<Array<double>> weight;
+  Samples<T> samples;
+};
 
 }  // namespace backpropc::bindings

@@ -30,4 +30,5 @@ PYBIND11_MODULE(_core, m) {
   bind_machine(m);
   bind_network(m);
   bind_trainer(m);
+  bind_whole_batch(m);
 }

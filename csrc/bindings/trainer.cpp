@@ -18,15 +18,6 @@ std::unique_ptr<Trainer<T>> make_trainer(std::shared_ptr<Network<T>> network, co
                                       TrainerSettings{loss, optimizer, batch_size, shuffle, seed, regularization});
 }
 
-// Samples that have been checked, with the arrays they lie in: a run of many fits checks them once.
-template <class T>
-struct CheckedSamples {
-  Array<T> x;
-  py::array t;
-  std::optional<Array<double>> weight;
-  Samples<T> samples;
-};
-
 template <class T>
 CheckedSamples<T> check(const Trainer<T>& trainer, const Array<T>& x, const py::array& t,
                         const std::optional<Array<double>>& weight, const std::string& prefix) {
@@ -63,6 +54,19 @@ double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::opt
   }
   const Computing computing(3 * batch.n * trainer.network()->n_parameters());
   return trainer.step(batch, learning_rate);
+}
+
+template <class T>
+double learn(Trainer<T>& trainer, const CheckedSamples<T>& batch) {
+  const Computing computing(3 * batch.samples.n * trainer.network()->n_parameters());
+  return trainer.learn(batch.samples);
+}
+
+template <class T>
+const T* all_parameters(const Trainer<T>& trainer, const Array<T>& parameters) {
+  require(parameters.ndim() == 1 && static_cast<std::size_t>(parameters.size()) == trainer.network()->n_parameters(),
+          "parameters must be as many as the network's");
+  return parameters.data();
 }
 
 template <class Number>
@@ -130,6 +134,18 @@ void bind_for(py::module_& m, const std::string& dtype) {
            arg("prefix") = "")
       .def("fit", &fit<T>, arg("training"), arg("validation").none(true), arg("until_epoch"), arg("until_step"))
       .def("step", &step<T>, arg("x").noconvert(), arg("t"), arg("learning_rate") = py::none())
+      .def("learn", &learn<T>, arg("batch"))
+      .def_property_readonly("learned", &R::learned)
+      .def("complete_epoch", &R::complete_epoch, arg("validation_loss"))
+      .def(
+          "adopt", [](R& r, const Array<T>& parameters) { r.adopt(all_parameters(r, parameters)); },
+          arg("parameters").noconvert())
+      .def(
+          "adopt_epoch",
+          [](R& r, const Array<T>& parameters, double loss, double validation_loss) {
+            r.adopt_epoch(all_parameters(r, parameters), loss, validation_loss);
+          },
+          arg("parameters").noconvert(), arg("loss"), arg("validation_loss"))
       .def("snapshot", &snapshot<T>)
       .def("resume", &resume<T>, arg("standing"), arg("losses"), arg("validation_losses"))
       .def("optimizer_state", &optimizer_state<T>)

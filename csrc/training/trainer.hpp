@@ -82,6 +82,19 @@ class Trainer {
   };
   void fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop);
 
+  // An epoch whose batches come one by one from a caller who alone knows when it ends: a step on one of them, its loss
+  // before it; how many samples the epoch under way has had of this kind; the epoch's end.
+  double learn(const Samples<T>& batch);
+  std::size_t learned() const { return samples_ == unknown ? position_ : 0; }
+  void complete_epoch(double validation_loss);
+
+  // A step that the caller has worked out, and an epoch of nothing else, whose samples had this E before it.
+  void adopt(const T* parameters);
+  void adopt_epoch(const T* parameters, double loss, double validation_loss);
+
+  // How many samples an epoch has that comes batch by batch.
+  static constexpr std::size_t unknown = std::numeric_limits<std::ptrdiff_t>::max();
+
   // The mean E over the samples that the latest epoch has seen.
   double epoch_loss() const { return epoch_loss_ / epoch_weight_; }
 

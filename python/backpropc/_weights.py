@@ -14,32 +14,39 @@ ClassWeight = Mapping[int, float] | str
 
 
 def weights_of_samples(
-    sample_weight: ArrayLike | None, class_weight: ClassWeight | None, targets: FloatArray, n_classes: int
+    sample_weight: ArrayLike | None,
+    class_weight: ClassWeight | None,
+    targets: FloatArray,
+    n_classes: int,
+    where: str = "",
 ) -> FloatArray | None:
-    """Return one weight for each sample, the product of those given, or None where none are."""
+    """Return one weight for each sample, the product of those given, or None where none are.
+
+    They must sum to more than 0, unless they are of one batch of many: then messages begin with `where` it is.
+    """
     if sample_weight is None and class_weight is None:
         return None
     weights = np.ones(len(targets))
     if sample_weight is not None:
-        weights = _checked(sample_weight, len(targets))
+        weights = _checked(sample_weight, len(targets), f"{where}weight" if where else "sample_weight")
     if class_weight is not None:
         weights = weights * _of_classes(class_weight, targets, n_classes)[targets]
     with np.errstate(over="ignore"):
         total = weights.sum()
-    if not 0.0 < total < np.inf:
-        given = "sample_weight" if class_weight is None else "class_weight"
+    if not (0.0 < total < np.inf or (where and total == 0.0)):
+        given = f"{where}weight" if where else "sample_weight" if class_weight is None else "class_weight"
         raise ValueError(f"{given} sums to {total:g} over the samples; it must be above 0 and finite")
     return weights
 
 
-def _checked(sample_weight: ArrayLike, n: int) -> FloatArray:
-    weights = as_core(real_array(sample_weight, "sample_weight"), np.dtype(np.float64))
+def _checked(sample_weight: ArrayLike, n: int, name: str) -> FloatArray:
+    weights = as_core(real_array(sample_weight, name), np.dtype(np.float64))
     if weights.shape != (n,):
-        raise shape_error("sample_weight", weights.shape, f"({n},): one weight for each sample")
+        raise shape_error(name, weights.shape, f"({n},): one weight for each sample")
     wrong = np.flatnonzero(~((weights >= 0.0) & (weights < np.inf)))
     if wrong.size:
         i = int(wrong[0])
-        raise ValueError(f"sample_weight[{i}] is {weights[i]}; weights must be at least 0 and finite")
+        raise ValueError(f"{name}[{i}] is {weights[i]}; weights must be at least 0 and finite")
     return weights
 
 

@@ -1,6 +1,7 @@
 """Activations, losses, optimizers and initializers by name, and as objects where they take parameters.
 
-What exists is written down once, in the lists of ``csrc/math``; this module reads those lists. A definition is given
+What exists is written down once, in the lists of ``csrc/math``, and in `_methods` the optimizers that Python adds; this
+module reads those lists. A definition is given
 by its name (``"logistic"``), or as an object where it takes parameters (``bp.SGD(0.3)``, ``bp.uniform(-0.1, 0.1)``).
 """
 
@@ -10,8 +11,8 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeAlias
 
-from . import _core
-from ._arguments import real_number, shown, truth
+from . import _core, _methods
+from ._arguments import real_number, shown, truth, whole_number
 
 Value: TypeAlias = float | bool | str  # of a parameter
 
@@ -102,6 +103,8 @@ class Family:
             for p in entry["parameters"]
         ]
         doc = f"The {self.kind} ``{entry['name']}``: {entry['formula']}.\n\nSource: {entry['source'] or 'definition'}."
+        if entry.get("notes"):
+            doc += f"\n\n{entry['notes']}"
         if parameters:
             doc += "\n\nParameters\n----------\n" + "\n".join(
                 f"{p['name']} : {_type(p)}\n    {_sentence(_allowed(p))}" for p in entry["parameters"]
@@ -171,7 +174,7 @@ def _sentence(text: str) -> str:
 
 
 def _type(p: dict[str, Any]) -> str:
-    return "bool" if p["is_flag"] else "str" if p["choices"] else "float"
+    return "bool" if p["is_flag"] else "str" if p["choices"] else "int" if p.get("is_whole") else "float"
 
 
 def _allowed(p: dict[str, Any]) -> str:
@@ -180,6 +183,8 @@ def _allowed(p: dict[str, Any]) -> str:
     if p["choices"]:
         return f"one of: {', '.join(p['choices'])}"
     low, high = p["low"], p["high"]
+    if p.get("is_whole"):
+        return f"an integer at least {low:g}"
     if low == -float("inf") and high == float("inf"):
         return "a finite number"
     if high == float("inf"):
@@ -194,6 +199,8 @@ def _checked(owner: str, p: dict[str, Any], value: object) -> Value:
         return truth(value, name)
     if p["choices"]:
         return _one_of(p["choices"], value, name)
+    if p.get("is_whole"):
+        return whole_number(value, name, p["low"])
     number = real_number(value, name)
     above = number >= p["low"] if p["low_included"] else number > p["low"]
     below = number <= p["high"] if p["high_included"] else number < p["high"]
@@ -223,9 +230,14 @@ def _number(p: dict[str, Any], value: Value) -> float:
     return float(p["choices"].index(value) if p["choices"] else value)
 
 
+def _choose_optimizer(index: int, numbers: list[float]) -> _core.Choice:
+    """Return the core's choice; for a method that Python adds, that of a trainer which leaves the steps to it: SGD."""
+    return _core.choose_optimizer(index, numbers) if index < len(_core.optimizers) else _core.choose_optimizer(0, [0.0])
+
+
 ACTIVATION = Family("activation", _core.activations, _core.choose_activation)
 LOSS = Family("loss", _core.losses, _core.choose_loss)
-OPTIMIZER = Family("optimizer", _core.optimizers, _core.choose_optimizer)
+OPTIMIZER = Family("optimizer", (*_core.optimizers, *_methods.ENTRIES), _choose_optimizer)
 INITIALIZER = Family("initializer", _core.initializers, _core.choose_initializer)
 FAMILIES = {family.kind: family for family in (ACTIVATION, LOSS, OPTIMIZER, INITIALIZER)}
 

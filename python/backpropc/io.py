@@ -6,7 +6,8 @@ evaluated or used as a path. A file that this module would not have written for 
 The metadata are ``format`` ("backpropc"), ``version`` (of the format: a newer one than its own is refused) and
 ``configuration``. Its ``network`` says how the tensors ``layers.0.w``, ``layers.0.b``, … belong together. That of a
 trainer has also ``trainer``, its arguments; ``standing``, where it is in its data; and ``metrics``, their names. Its
-tensors are also ``optimizer.0``, …, each a number of the optimizer's state for every parameter, and ``history.loss``,
+tensors are also ``optimizer.0``, …, each a number of the optimizer's state for every parameter (of one that Python
+adds: ``optimizer.`` and a name), and ``history.loss``,
 ``history.val_loss``, ``metrics.0``, …, each a number for every epoch. If it was saved in the middle of a fit with early
 stopping, ``early_stopping`` and the tensor ``early_stopping.best`` are what that has seen.
 """
@@ -26,6 +27,7 @@ import numpy as np
 from . import _core
 from ._arguments import FLOAT32, FLOAT64, FloatArray, real_number, shown, truth, whole_number
 from ._files import file_name, open_to_read, write_whole
+from ._methods import METHODS
 from ._safetensors import Expected, File, encode, parse, same_names
 from .definitions import FAMILIES, Definition
 from .layers import Dense
@@ -49,6 +51,7 @@ NAMED: dict[str, Mapping[str, Any]] = {
     **{kind: family.classes for kind, family in FAMILIES.items()},
     "schedule": SCHEDULES,
 }
+UNKNOWN = 2**63 - 1  # how many samples an epoch has that comes batch by batch
 NOT_IN_JSON = {"inf": math.inf, "-inf": -math.inf}  # written as these words
 
 
@@ -72,6 +75,7 @@ def save_trainer(trainer: Trainer, path: object) -> None:
     }
     tensors = _layer_tensors(trainer.network, now["parameters"])
     tensors.update(_slot_tensors(trainer.optimizer, now["optimizer_state"]))
+    tensors.update(_method_tensors(trainer))
     tensors["history.loss"] = now["losses"]
     tensors["history.val_loss"] = now["validation_losses"]
     for index, name in enumerate(metrics):
@@ -139,6 +143,7 @@ def _load(
     seen = _seen(configuration["early_stopping"]) if "early_stopping" in configuration else None
     of_all = Expected(dtype, (sum((plan.fan_in + 1) * plan.fan_out for plan in plans),))
     expected.update({f"optimizer.{slot}": of_all for slot in range(_slots(settings["optimizer"]))})
+    expected.update(_expected_of_method(settings["optimizer"], of_all.shape[0]))
     if seen is not None and seen.best is not None:
         expected["early_stopping.best"] = of_all
     of_epochs = Expected(FLOAT64, (standing["epoch"],))
@@ -147,7 +152,8 @@ def _load(
     file.expect(expected)
     network = _read_network(file, network_cls, plans, dtype)
     trainer = trainer_cls(network, **settings)
-    if standing["position"] % trainer.batch_size and standing["position"] != standing["samples"]:
+    by_batches = standing["samples"] == UNKNOWN
+    if standing["position"] % trainer.batch_size and standing["position"] != standing["samples"] and not by_batches:
         raise ValueError(f"standing: position is {standing['position']}; it must be a multiple of batch_size")
     _read_state(file, trainer, standing, metrics, seen)
     return network, trainer
@@ -341,10 +347,27 @@ def _slot_tensors(optimizer: Definition, state: FloatArray) -> Tensors:
     return {f"optimizer.{slot}": array for slot, array in enumerate(state.reshape(slots, -1) if slots else ())}
 
 
+def _method_tensors(trainer: Trainer) -> Tensors:
+    """Return the state of an optimizer that Python adds."""
+    state = {} if trainer._method is None else trainer._method.state
+    return {f"optimizer.{name}": array for name, array in state.items()}
+
+
+def _expected_of_method(optimizer: Definition, n_parameters: int) -> dict[str, Expected]:
+    if optimizer.name not in METHODS:
+        return {}
+    shapes = METHODS[optimizer.name].shapes(optimizer.parameters, n_parameters)
+    return {f"optimizer.{name}": Expected(FLOAT64, shape) for name, shape in shapes.items()}
+
+
 def _read_state(file: File, trainer: Trainer, standing: dict[str, Any], metrics: list[str], seen: Seen | None) -> None:
     """Bring a new trainer to where another stood."""
     for name, array in _slot_tensors(trainer.optimizer, trainer._core.optimizer_state()).items():
         _read_numbers(file, name, array)
+    for name, array in _method_tensors(trainer).items():
+        _read_numbers(file, name, array)
+    if trainer._method is not None:
+        trainer._method.check_state()
     losses, validation_losses, values = (np.empty(standing["epoch"]) for _ in range(3))
     file.read_into("history.loss", losses)
     file.read_into("history.val_loss", validation_losses)

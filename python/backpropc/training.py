@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,16 +14,18 @@ from . import _core, schedules
 from ._arguments import (
     FLOAT32,
     LARGEST,
-    FloatArray,
     rate_for,
     seed_value,
     shown,
     truth,
     whole_number,
 )
+from ._batches import Batches, ByBatches, are_batches, batches_for
 from ._checkpoints import NEVER, Checkpoints
+from ._methods import method_for
 from ._regularization import none_if_infinite, regularization_for
 from ._samples import samples_for
+from ._ways import Data, Way, way_through_arrays, whole_batch
 from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
 from .history import History
@@ -52,14 +54,6 @@ if TYPE_CHECKING:
 def trainer_class(dtype: np.dtype[Any]) -> type[_core.Trainer]:
     """Return the core's trainer for networks of this dtype."""
     return cast("type[_core.Trainer]", _core.TrainerFloat32 if dtype == FLOAT32 else _core.TrainerFloat64)
-
-
-class _Data(NamedTuple):
-    """Samples as the core has checked them, and the arrays they are in."""
-
-    x: FloatArray
-    t: FloatArray
-    samples: _core.Samples
 
 
 def _stopper(rule: object, names: list[str], network: Network, seen: Seen | None) -> Stopper | None:
@@ -171,6 +165,7 @@ class Trainer:
         self._regularization = regularization_for(
             network, l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm
         )
+        self._method = method_for(self._optimizer, self._loss, network, self._regularization)
         self._validated = 0  # epochs completed when validation data were last looked at
         self._metrics: dict[int, dict[str, float]] = {}  # of each epoch that had any
         self._seen: Seen | None = None  # by the early stopping of the last fit, unless that has come to its end
@@ -296,12 +291,12 @@ class Trainer:
 
     def fit(
         self,
-        x: ArrayLike,
-        t: ArrayLike,
+        x: ArrayLike | Batches,
+        t: ArrayLike | None = None,
         epochs: int | None = None,
         *,
         until_epoch: int | None = None,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | Batches | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         metrics: Sequence[str | Metric] = (),
@@ -379,13 +374,13 @@ class Trainer:
             end = first + whole_number(1 if epochs is None else epochs, "epochs", 0)
         else:
             end = whole_number(until_epoch, "until_epoch", 0)
-        _, rows, targets = samples_for(self._network, x, t, self._loss, one_allowed=False)
-        weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
-        data = {"": _Data(rows, targets, self._core.check(rows, targets, weights))}
-        if validation_data is not None:
-            data["val_"] = self._held_out(validation_data)
-        measures, end = resolve_metrics(metrics), min(end, NEVER)
-        names = [prefix + name for prefix in data for name in ("loss", *measures)]
+        end, measures = min(end, NEVER), resolve_metrics(metrics)
+        if t is None:
+            way, data = self._through_batches(x, validation_data, sample_weight, class_weight, measures, end - first)
+        else:
+            way, data = self._through_arrays(x, t, validation_data, sample_weight, class_weight)
+        names = ["loss", "val_loss"] if way.validates else ["loss"]
+        names += [prefix + name for prefix in data for name in measures]
         checkpoints = Checkpoints(self, checkpoint, checkpoint_every, checkpoint_every_steps)
         stopper = _stopper(early_stopping, names, self._network, self._seen)
         self._seen = None if stopper is None else stopper.seen
@@ -396,9 +391,9 @@ class Trainer:
             every_epoch=bool(measures) or self._is_scheduled,
         )
         try:
-            while self.epoch < end and not watch.stopped:
+            while self.epoch < end and not watch.stopped and not way.done:
                 checkpoints.save_where_due()
-                self._run(data, measures, watch, checkpoints, end)
+                self._run(way, data, measures, watch, checkpoints, end)
             watch.finish()
             self._seen = None
             checkpoints.save()
@@ -407,7 +402,13 @@ class Trainer:
         return self._history_since(first)
 
     def _run(
-        self, data: dict[str, _Data], measures: dict[str, Metric], watch: Watch, checkpoints: Checkpoints, end: int
+        self,
+        way: Way,
+        data: dict[str, Data],
+        measures: dict[str, Metric],
+        watch: Watch,
+        checkpoints: Checkpoints,
+        end: int,
     ) -> None:
         """Train up to the next pause, at most an epoch where something changes or looks on after every epoch."""
         before = self.epoch
@@ -415,24 +416,70 @@ class Trainer:
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
         try:
-            self._train(data, *stop)
+            way.run(*stop)
         except KeyboardInterrupt:  # not where one comes later, to an epoch that early stopping has yet to look at
             checkpoints.save()
             raise
+        finally:
+            if self.epoch > before and way.validates:
+                self._validated = self.epoch
         if self.epoch > before and measures:
             outputs = {prefix: (each.t, self._network.predict(each.x)) for prefix, each in data.items()}
             self._metrics[self.epoch - 1] = {
                 prefix + name: float(measure(*outputs[prefix])) for prefix in data for name, measure in measures.items()
             }
-        watch.look(self._state(), self._latest(), self.epoch > before)
+        if not way.done or self.epoch > before:
+            watch.look(self._state(), self._latest(), self.epoch > before)
 
-    def _train(self, data: dict[str, _Data], until_epoch: int, until_step: int) -> None:
-        before, validation = self.epoch, data["val_"].samples if "val_" in data else None
-        try:
-            self._core.fit(data[""].samples, validation, until_epoch, until_step)
-        finally:
-            if validation is not None and self.epoch > before:
-                self._validated = self.epoch
+    def _through_arrays(
+        self,
+        x: ArrayLike | Batches,
+        t: ArrayLike,
+        validation_data: Any,
+        sample_weight: ArrayLike | None,
+        class_weight: ClassWeight | None,
+    ) -> tuple[Way, dict[str, Data]]:
+        """Return the way through arrays, and the data that metrics are of by the prefix of their names."""
+        _, rows, targets = samples_for(self._network, cast(ArrayLike, x), t, self._loss, one_allowed=False)
+        weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
+        data = {"": Data(rows, targets, self._core.check(rows, targets, weights))}
+        if validation_data is not None:
+            data["val_"] = self._held_out(validation_data)
+        return way_through_arrays(self, data[""], data.get("val_")), data
+
+    def _through_batches(
+        self,
+        batches: object,
+        validation_data: Any,
+        sample_weight: ArrayLike | None,
+        class_weight: ClassWeight | None,
+        measures: dict[str, Metric],
+        epochs: int,
+    ) -> tuple[Way, dict[str, Data]]:
+        """Return the way through an iterable of batches, and what metrics can be of: validation data in arrays."""
+        found = batches_for(batches, "x", epochs)
+        if self._method is not None:
+            raise ValueError(
+                f"optimizer is {self._optimizer!r}, each step of which takes all samples; it needs x and t as arrays "
+                "(a numpy.memmap is read in place)"
+            )
+        if sample_weight is not None:
+            raise ValueError("sample_weight is given, but the data come in batches; give each as (x, t, weight)")
+        if class_weight == "balanced":
+            raise ValueError("class_weight is 'balanced', but the data come in batches; it must be a dict, or None")
+        data: dict[str, Data] = {}
+        held_out: _core.Samples | Batches | None = None
+        if validation_data is not None and are_batches(validation_data):
+            held_out = batches_for(validation_data, "validation_data", epochs)
+        elif validation_data is not None:
+            data["val_"] = self._held_out(validation_data)
+            held_out = data["val_"].samples
+        if measures and not data:
+            raise ValueError(
+                f"metrics is {shown(list(measures))}, but the data come in batches; metrics are of arrays: give "
+                "validation_data as a pair (x, t), or leave them out"
+            )
+        return ByBatches(self, found, held_out, class_weight), data
 
     def _latest(self) -> dict[str, float]:
         """Return the numbers of the last epoch completed."""
@@ -445,13 +492,13 @@ class Trainer:
         metrics = MappingProxyType(self._metrics.get(self.epoch - 1, {}))
         return State(self.epoch, self.step_count, self._core.epoch_loss, latest.get("val_loss"), metrics, self._network)
 
-    def _held_out(self, validation_data: Any) -> _Data:
+    def _held_out(self, validation_data: Any) -> Data:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise TypeError("validation_data must be a pair of arrays, (x, t)")
         x, t = validation_data
         names = ("validation_data x", "validation_data t")
         _, rows, targets = samples_for(self._network, x, t, self._loss, names=names, one_allowed=False)
-        return _Data(rows, targets, self._core.check(rows, targets, None, "validation_data "))
+        return Data(rows, targets, self._core.check(rows, targets, None, "validation_data "))
 
     def step(self, x: ArrayLike, t: ArrayLike) -> float:
         """Take one step on one minibatch.
@@ -476,6 +523,8 @@ class Trainer:
         _, rows, targets = samples_for(self._network, x, t, self._loss)
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
+        if self._method is not None:
+            return whole_batch(self, self._method, self._core.check(rows, targets)).step()
         return self._core.step(rows, targets)
 
     def save(self, path: str | os.PathLike[str]) -> None:
