@@ -19,6 +19,7 @@ from ._arguments import (
     seed_value,
     shape_error,
 )
+from ._batches import Batches
 from ._samples import samples_for
 from ._weights import ClassWeight
 from .definitions import LOSS, OPTIMIZER, Definition
@@ -312,8 +313,8 @@ class Network:
 
     def fit(
         self,
-        x: ArrayLike,
-        t: ArrayLike,
+        x: ArrayLike | Batches,
+        t: ArrayLike | None = None,
         loss: str | Definition = "half_squared_error",
         optimizer: str | Definition | None = None,
         epochs: int = 1,
@@ -321,7 +322,7 @@ class Network:
         shuffle: bool = True,
         seed: Seed = None,
         rng: Seed = None,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | Batches | None = None,
         l1: float | Sequence[float] = 0.0,
         l2: float | Sequence[float] = 0.0,
         dropout: float | Sequence[float] = 0.0,

@@ -27,7 +27,7 @@ from safetensors_files import parts, reference, whole, with_configuration, with_
 
 FILES = Path(__file__).resolve().parents[1] / "files"
 X, T = np.random.default_rng(1).normal(size=(23, 5)), np.random.default_rng(2).uniform(size=(23, 3))
-OPTIMIZERS = [getattr(bp, name)(**arguments) for name in bp.OPTIMIZERS for arguments in CASES[name]]
+OPTIMIZERS = [getattr(bp, name)(**arguments) for name in CASES for arguments in CASES[name]]
 
 
 def make_network(dtype: str = "float32") -> bp.Network:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import backpropc as bp
+from backpropc._methods import METHODS
 from helpers import assert_same_bits, network, oracle_net, targets
 from oracle import optimizers, per_element, philox, tolerance, vector
 from oracle.activations import ACTIVATIONS
@@ -147,7 +148,8 @@ OPTIMIZERS = [
 
 
 def test_every_optimizer_is_in_the_oracle() -> None:
-    assert set(bp.OPTIMIZERS) == set(CASES)
+    """Those that take all samples in each step are in oracle/whole_batch.py, and tested in test_whole_batch.py."""
+    assert set(bp.OPTIMIZERS) == {*CASES, *METHODS}
 
 
 @pytest.mark.parametrize(("name", "arguments"), OPTIMIZERS)
