@@ -53,7 +53,7 @@ class Objective:
         self.network, self.loss, self.samples = network, loss, samples
         self.when = ""  # of the step that is sought, for messages
         self._l2 = l2
-        self._last: tuple[FloatArray, Evaluation] | None = None
+        self._last: tuple[tuple[bytes, bytes], Evaluation] | None = None
         self.begin()
 
     def begin(self) -> FloatArray:
@@ -105,14 +105,13 @@ class Objective:
     def evaluate(self, x: FloatArray) -> Evaluation:
         """Return the objective and its gradient at x."""
         x = self.go_to(x)
-        if self._last is not None and np.array_equal(self._last[0], self.parameters):  # where the last step ended
-            gradient = self._last[1].gradient
-            if gradient.shape == x.shape:
-                return self._last[1]
+        place = (self.parameters.tobytes(), self.learns.tobytes())
+        if self._last is not None and self._last[0] == place:  # as a rule where the last step ended
+            return self._last[1]
         loss, gradient = _core.whole_gradient(self.core, self.samples, self.loss._choice)
         of_learning = gradient[self.learns].astype(FLOAT64) + self.penalty * x
         found = Evaluation(x, loss, self.penalized(loss, x), of_learning)
-        self._last = self.parameters.copy(), found
+        self._last = place, found
         return found
 
 

@@ -84,7 +84,7 @@ class Definition:
 class Family:
     """All definitions of one kind, by name."""
 
-    def __init__(self, kind: str, entries: tuple[dict[str, Any], ...], choose: Callable[..., _core.Choice]) -> None:
+    def __init__(self, kind: str, entries: tuple[dict[str, Any], ...], choose: Callable[..., Any]) -> None:
         self.kind = kind
         self.choose = choose
         self.names = tuple(entry["name"] for entry in entries)
@@ -230,9 +230,9 @@ def _number(p: dict[str, Any], value: Value) -> float:
     return float(p["choices"].index(value) if p["choices"] else value)
 
 
-def _choose_optimizer(index: int, numbers: list[float]) -> _core.Choice:
-    """Return the core's choice; for a method that Python adds, that of a trainer which leaves the steps to it: SGD."""
-    return _core.choose_optimizer(index, numbers) if index < len(_core.optimizers) else _core.choose_optimizer(0, [0.0])
+def _choose_optimizer(index: int, numbers: list[float]) -> _core.Choice | None:
+    """Return the core's choice, None for an optimizer that Python adds."""
+    return _core.choose_optimizer(index, numbers) if index < len(_core.optimizers) else None
 
 
 ACTIVATION = Family("activation", _core.activations, _core.choose_activation)

@@ -398,7 +398,7 @@ def _check_numbers(name: str, array: FloatArray) -> None:
 
 def _slots(optimizer: Definition) -> int:
     """Return how many numbers an optimizer keeps for each parameter."""
-    return len(_smallest_trainer(optimizer).optimizer_state()) // 2
+    return 0 if optimizer.name in METHODS else len(_smallest_trainer(optimizer).optimizer_state()) // 2
 
 
 def _smallest_trainer(optimizer: Definition) -> _core.Trainer:

@@ -102,16 +102,20 @@ def search(objective: Objective, now: Evaluation, p: FloatArray, max_evaluations
         step = float(position[0])
         if step not in places:
             places[step] = objective.evaluate(now.x + step * p)
+        if not math.isfinite(places[step].value):
+            raise OverflowError
         return places[step].value, [dot(places[step].gradient, p)]
 
-    if not dot(now.gradient, p) < 0.0:
-        return None
-    while not math.isfinite(objective.value(now.x + p)):
-        p = 0.1 * p
-    options = {"maxiter": 1, "maxls": max_evaluations, "maxfun": max_evaluations + 1, "ftol": 0.0, "gtol": 0.0}
-    result = minimize(along, [0.0], jac=True, method="L-BFGS-B", options=options)
-    found = places.get(float(result.x[0]))
-    return found if found is not None and found.value < now.value else None
+    options = {"maxiter": 1, "maxls": max_evaluations, "ftol": 0.0, "gtol": 0.0}
+    while dot(now.gradient, p) < 0.0:
+        try:
+            result = minimize(along, [0.0], jac=True, method="L-BFGS-B", options=options)
+        except OverflowError:  # from so far there is no way back: begin nearer
+            p, places = 0.1 * p, {0.0: now}
+            continue
+        found = places.get(float(result.x[0]))
+        return found if found is not None and found.value < now.value else None
+    return None
 
 
 def scipy_minimize() -> Any:

@@ -26,7 +26,7 @@ ENTRY = describe(
     "Levenberg 1944; Marquardt 1963; Hagan, Menhaj 1994, as in MATLAB's trainlm",
     [
         number("damping", 1e-3, 0.0, included=False),
-        number("increase", 10.0, 1.0, included=False),
+        number("increase", 10.0, 1.0),
         number("decrease", 0.1, 0.0, 1.0, included=False),
         number("max_damping", 1e10, 0.0, included=False),
         number("min_gradient", 1e-7, 0.0),
@@ -76,11 +76,12 @@ class LevenbergMarquardt(Method):
         if dot(gradient, gradient) <= options["min_gradient"] ** 2:
             return None
         value, damping = objective.penalized(loss, x), float(self.state["damping"][0])
-        while damping <= options["max_damping"]:
+        tried = 0.0
+        while tried < damping <= options["max_damping"]:  # an increase of 1 allows one attempt
             trial = x + damped_step(matrix, gradient, damping)
-            damping, tried = damping * options["increase"], damping
             if objective.value(trial) < value:
-                return Step(trial, loss, {"damping": np.array([max(tried * options["decrease"], LEAST)])})
+                return Step(trial, loss, {"damping": np.array([max(damping * options["decrease"], LEAST)])})
+            tried, damping = damping, damping * options["increase"]
         return None
 
 

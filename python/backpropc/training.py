@@ -77,7 +77,7 @@ class Trainer:
         How a step is taken, one of `OPTIMIZERS`, as ``bp.SGD(0.1)``.
     batch_size : int
         Samples in a step, at least 1; the last batch of an epoch may be smaller. With 1, ``shuffle=False`` and plain
-        ``bp.SGD`` it is the lecture's online training.
+        ``bp.SGD`` it is the lecture's online training. `LBFGS` and `LevenbergMarquardt` take all samples in each step.
     shuffle : bool
         Whether each epoch takes the samples in a new random order.
     seed, rng : None, int in [0, 2**64), or numpy.random.Generator
@@ -172,7 +172,7 @@ class Trainer:
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,
             self._loss._choice,
-            self._optimizer._choice,
+            self._optimizer._choice if self._method is None else OPTIMIZER.classes["SGD"](0.0)._choice,
             batch_size=min(self._batch_size, 2**62),
             shuffle=self._shuffle,
             seed=self._seed,
@@ -311,26 +311,34 @@ class Trainer:
 
         Parameters
         ----------
-        x : array_like, shape (n, fan_in)
-            Samples; read in place where they are contiguous and of the network's dtype.
+        x : array_like, shape (n, fan_in), or iterable of (xb, tb) or (xb, tb, weight)
+            Samples; read in place where they are contiguous and of the network's dtype, also from a ``numpy.memmap``.
+            Without `t` the data come in batches, from an iterable that is gone through once in each epoch, so that no
+            more than a few of them are in memory: a list, or an object whose ``__iter__`` begins anew; for one epoch
+            also an iterator. Each batch is a step, of whatever size; `batch_size` and `shuffle` say nothing then: the
+            order is the iterable's. The result is the same bits as from an array cut into the same batches, without
+            shuffling. An epoch that was interrupted goes on behind the samples it has had, which the iterable must
+            give again.
         t : array_like, shape (n, fan_out)
-            Targets; for ``softmax_cross_entropy`` also integer classes, (n,).
+            Targets; for ``softmax_cross_entropy`` also integer classes, (n,), in place where they are int64.
         epochs : int, default 1
             How many more epochs to train; an epoch that was interrupted counts as the first of them.
         until_epoch : int
             Instead of `epochs`: up to the end of this epoch since the trainer's birth.
         validation_data : tuple of (x, t)
-            Samples whose loss is recorded at the end of every epoch, each counting 1.
+            Samples whose loss is recorded at the end of every epoch, each counting 1. Where the data come in batches,
+            also an iterable of batches.
         sample_weight : array_like, shape (n,)
             How much each sample counts, at least 0 and finite: the loss of a batch is Σ wᵢEᵢ / Σ wᵢ. So a weight says
             something only beside the others of its batch. A batch that weighs 0 is a step with a gradient of 0.
         class_weight : dict of int to float, or "balanced"
             How much the samples of a class count, where t holds integer classes; 1 for a class it does not name.
-            ``"balanced"`` gives each class that occurs the same sum, n in all. Multiplied with `sample_weight`.
+            ``"balanced"`` gives each class that occurs the same sum, n in all. Multiplied with `sample_weight`. A dict
+            does for batches too.
         metrics : sequence of str or callable
             ``"accuracy"``, ``"r2"``, or functions of (t, a), known by their ``__name__``: what the history records at
             the end of every epoch, of the training data and, with ``val_`` before the name, of the validation data. It
-            takes a prediction of all of them.
+            takes a prediction of all of them. Of data in batches there are none.
         early_stopping : EarlyStopping or None
             When to end before the last epoch.
         callbacks : sequence of callable
@@ -347,14 +355,19 @@ class Trainer:
         Returns
         -------
         History
-            Of the epochs of this call.
+            Of the epochs of this call: fewer than asked for where it was stopped, or where an optimizer that takes all
+            samples in each step (`LBFGS`, `LevenbergMarquardt`) finds nothing lower.
 
         Raises
         ------
         TypeError
-            An array does not hold real numbers, or an argument is of the wrong type.
+            An array does not hold real numbers, or an argument is of the wrong type; more than one epoch is to come
+            from an iterator.
         ValueError
-            Shapes or values do not fit, a number is not finite, or there are no samples.
+            Shapes or values do not fit, a number is not finite, or there are no samples. Of a batch the message begins
+            with its number, as ``batch 17: x``; the steps before it are done.
+        MemoryError
+            The normal equations of `LevenbergMarquardt` do not fit in memory.
         FloatingPointError
             The loss is not finite. The step is not taken: the network is as it was before it.
         RuntimeError
@@ -362,7 +375,7 @@ class Trainer:
         OSError
             The checkpoint cannot be written. The former one stands; the network and the trainer can go on.
         ModuleNotFoundError
-            `progress` is True and tqdm is not there.
+            `progress` is True and tqdm is not there; or the optimizer is `LBFGS` and SciPy is not.
         KeyboardInterrupt
             Ctrl-C, after a whole step. The network and the trainer can go on: another `fit` with the same samples
             finishes the epoch.

@@ -453,10 +453,10 @@ def memory(kind: str, folder: Path) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it is measured by Linux's /proc")
 def test_memory_beyond_the_data_is_a_few_batches(tmp_path: Path) -> None:
-    """A batch is 2 MiB; a shuffled order 8 bytes for each of 65,536 samples. A copy would be seen."""
+    """Of 64 batches; with what the allocator keeps of those it has freed. A copy of all would be seen."""
     batch, order = 1024 * 512 * 4, 64 * 1024 * 8
     grown = {kind: memory(kind, tmp_path) for kind in ("memmap", "shuffled", "batches", "copy")}
-    assert grown["memmap"] <= 2 * batch
-    assert grown["shuffled"] <= 2 * batch + order
-    assert grown["batches"] <= 4 * batch
+    assert grown["memmap"] <= 4 * batch
+    assert grown["shuffled"] <= 4 * batch + order
+    assert grown["batches"] <= 8 * batch
     assert grown["copy"] >= 64 * batch

@@ -441,7 +441,7 @@ WRONG: list[tuple[str, dict[str, Any], type[Exception], str]] = [
     ("LBFGS", {"history_size": 2.5}, TypeError, r"LBFGS: history_size is 2\.5; it must be an integer"),
     ("LBFGS", {"tolerance": -1.0}, ValueError, r"LBFGS: tolerance is -1\.0; it must be a finite number at least 0"),
     ("LevenbergMarquardt", {"damping": 0.0}, ValueError, r"damping is 0\.0; it must be a finite number above 0"),
-    ("LevenbergMarquardt", {"increase": 1.0}, ValueError, r"increase is 1\.0; it must be a finite number above 1"),
+    ("LevenbergMarquardt", {"increase": 0.5}, ValueError, r"increase is 0\.5; it must be a finite number at least 1"),
     ("LevenbergMarquardt", {"decrease": 1.0}, ValueError, r"decrease is 1\.0; it must be a number in \(0, 1\)"),
     (
         "LevenbergMarquardt",
