@@ -58,6 +58,8 @@ def _section(entry: dict[str, Any]) -> str:
         lines += [f"Targets: {TARGETS[entry['targets']]}.", ""]
     if entry["source"]:
         lines += [f"Source: {entry['source']}.", ""]
+    if entry.get("notes"):
+        lines += [entry["notes"], ""]
     if entry["name"] in ACTIVATION.names and not entry["by_row"]:
         lines += [PLOT.format(name=entry["name"])]
     return "\n".join(lines)

@@ -158,7 +158,7 @@ def test_levenberg_marquardt_solves_a_linear_problem_at_once(dtype: str) -> None
 
 
 def test_both_reach_what_adam_does_not() -> None:
-    """The curve of docs/second-order.md."""
+    """The curve of docs/guides/second-order.md."""
     x = np.linspace(-1, 1, 100)[:, None]
     t = np.sin(3 * x) * np.exp(-x)
     loss = {}
