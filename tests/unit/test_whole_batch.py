@@ -492,9 +492,17 @@ def test_a_jacobian_that_does_not_fit_is_refused_at_once() -> None:
     assert_same_bits(net.parameters, before)
 
 
-def test_memory_is_the_control_groups_where_that_is_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 0 < levenberg_marquardt.memory() <= there
+def test_what_fits_is_measured_by_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """39 parameters take 16 · 40² bytes; with frozen layers there are fewer."""
+    assert 0 < levenberg_marquardt.memory() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    monkeypatch.setattr(levenberg_marquardt, "memory", lambda: 25_599)
+    net = network(SIZES, "tanh", "logistic")
+    with pytest.raises(
+        MemoryError, match="needs 25,600 bytes for the normal equations of 39 parameters; there are 25,599"
+    ):
+        net.fit(X, T, optimizer="LevenbergMarquardt")
+    net.layers[0].trainable = False
+    assert len(net.fit(X, T, optimizer="LevenbergMarquardt").epoch) == 1
 
 
 @pytest.mark.parametrize("name", METHODS)
