@@ -95,7 +95,7 @@ struct OptimizerStep {
 
 template <class T>
 struct OptimizerKernels {
-  void (*step)(const OptimizerStep<T>&);
+  bool (*step)(const OptimizerStep<T>&);  // whether all of the gradient is finite
   int (*slots)(const ParameterValues&);
   bool (*plain)(const ParameterValues&);  // w −= p[0]·∂E/∂w and nothing else
 };
@@ -128,8 +128,8 @@ struct OnlineRun {
   const std::size_t* order;       // of the samples, or null
   std::size_t n_steps;
   T minus_rate;
-  double* total;         // Σ E, added to
-  double* loss_of_last;  // E of the last step tried
+  bool finite;    // end before a step whose E is not
+  double* total;  // Σ E, added to
 };
 
 // Of a loss, for rows of several widths, the narrowest first.
@@ -137,7 +137,7 @@ template <class T>
 struct OnlineKernels {
   struct {
     std::size_t width;
-    // Steps of plain SGD until one whose E is not finite, which is not taken; returns how many were.
+    // Steps of plain SGD; returns how many were taken.
     std::size_t (*steps)(const OnlineRun<T>&);
   } of_width[4];
 };

@@ -23,6 +23,19 @@ std::size_t place(std::vector<Layer>& layers) {
 }  // namespace
 
 template <class T>
+std::size_t first_non_finite(std::size_t n, const T* p) {
+  // x·0 is 0 for a finite x and NaN for any other: sums that compilers vectorise, before the search.
+  constexpr std::size_t width = 32;
+  T check[width] = {};
+  const std::size_t blocks = n / width * width;
+  for (std::size_t i = 0; i < blocks; i += width)
+    for (std::size_t j = 0; j < width; ++j) check[j] += p[i + j] * T(0);
+  const bool finite = std::all_of(check, check + width, [](T c) { return c == T(0); });
+  return static_cast<std::size_t>(std::find_if(finite ? p + blocks : p, p + n, [](T v) { return !std::isfinite(v); }) -
+                                  p);
+}
+
+template <class T>
 Network<T>::Network(std::vector<Layer> layers)
     : layers_(std::move(layers)), parameters_(std::make_shared<Buffer<T>>(place(layers_))) {}
 
@@ -48,18 +61,14 @@ std::size_t Network<T>::widest() const {
 }
 
 template <class T>
-std::size_t Network<T>::first_non_finite() const {
-  const T* const p = parameters();
-  const std::size_t n = n_parameters();
-  // x·0 is 0 for a finite x and NaN for any other: sums that compilers vectorise, before the search.
-  constexpr std::size_t width = 32;
-  T check[width] = {};
-  const std::size_t blocks = n / width * width;
-  for (std::size_t i = 0; i < blocks; i += width)
-    for (std::size_t j = 0; j < width; ++j) check[j] += p[i + j] * T(0);
-  const bool finite = std::all_of(check, check + width, [](T c) { return c == T(0); });
-  return static_cast<std::size_t>(std::find_if(finite ? p + blocks : p, p + n, [](T v) { return !std::isfinite(v); }) -
-                                  p);
+std::string Network<T>::name_of(std::size_t parameter) const {
+  std::size_t l = 0;
+  while (layers_[l].end() <= parameter) ++l;
+  const Layer& layer = layers_[l];
+  const std::string name = "layers[" + std::to_string(l) + "]";
+  if (parameter >= layer.b) return name + ".b[" + std::to_string(parameter - layer.b) + "]";
+  const std::size_t at = parameter - layer.w;
+  return name + ".w[" + std::to_string(at / layer.fan_out) + ", " + std::to_string(at % layer.fan_out) + "]";
 }
 
 template <class T>
@@ -85,6 +94,8 @@ Network<T>::Changing::Changing(const Network& network) : network_(network) {
               "(network.copy())");
 }
 
+template std::size_t first_non_finite(std::size_t, const float*);
+template std::size_t first_non_finite(std::size_t, const double*);
 template class Network<float>;
 template class Network<double>;
 

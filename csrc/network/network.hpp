@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/buffer.hpp"
@@ -22,6 +23,10 @@ struct Layer {
   std::size_t end() const { return b + fan_out; }
   DenseShape shape(std::size_t n) const { return {n, fan_in, fan_out}; }
 };
+
+// The index of the first of n numbers that is not finite, or n.
+template <class T>
+std::size_t first_non_finite(std::size_t n, const T* p);
 
 template <class T>
 class Network {
@@ -46,7 +51,9 @@ class Network {
   // The widest row that passes between layers.
   std::size_t widest() const;
   // The index of the first parameter that is not finite, or n_parameters().
-  std::size_t first_non_finite() const;
+  std::size_t first_non_finite() const { return backpropc::first_non_finite(n_parameters(), parameters()); }
+  // A parameter as users write it: "layers[0].w[2, 1]".
+  std::string name_of(std::size_t parameter) const;
 
   // While one thread changes the parameters no other may read or change them: the second throws Busy.
   class Reading {

@@ -19,6 +19,7 @@ from ._arguments import (
     seed_value,
     shape_error,
 )
+from ._nonfinite import NonFinite, policy
 from ._samples import samples_for
 from ._weights import ClassWeight
 from .definitions import LOSS, OPTIMIZER, Definition
@@ -272,7 +273,12 @@ class Network:
         return Trace(value, tuple(layers))
 
     def update(
-        self, x: ArrayLike, t: ArrayLike, learning_rate: float, loss: str | Definition = "half_squared_error"
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        learning_rate: float,
+        loss: str | Definition = "half_squared_error",
+        on_nonfinite: str = "raise",
     ) -> float:
         """Take one step of gradient descent, in place: the lecture's ``update(x, y)``.
 
@@ -282,6 +288,8 @@ class Network:
             As for `loss`.
         learning_rate : float
             μ, at least 0 and finite in the network's dtype.
+        on_nonfinite
+            As for `Trainer`.
 
         Returns
         -------
@@ -293,12 +301,13 @@ class Network:
         TypeError, ValueError, RuntimeError
             As for `loss`; the network is then as it was.
         FloatingPointError
-            E is not finite; the network is as it was.
+            E, the gradient or a parameter is not finite, and `on_nonfinite` is ``"raise"``; the network is as it was.
         """
         definition = LOSS.resolve(loss, "loss")
         rate = rate_for(self._dtype, learning_rate)
         _, rows, targets = samples_for(self, x, t, definition)
-        return self._updater_for(definition).step(rows, targets, rate)
+        step = self._updater_for(definition).step
+        return NonFinite(policy(on_nonfinite)).run(lambda finite: step(rows, targets, rate, finite))
 
     def _updater_for(self, loss: Definition) -> _core.Trainer:
         """Return the core's trainer of the last `update`, where that had the same loss, or a new one."""
@@ -330,6 +339,7 @@ class Network:
         clip_norm: float | None = None,
         max_norm: float | None = None,
         schedule: str | Schedules | None = None,
+        on_nonfinite: str = "raise",
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         metrics: Sequence[str | Metric] = (),
@@ -350,7 +360,7 @@ class Network:
             As for `Trainer.fit`.
         loss, optimizer, batch_size, shuffle, seed, rng
             As for `Trainer`.
-        l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm, schedule
+        l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm, schedule, on_nonfinite
             As for `Trainer`.
 
         Returns
@@ -388,6 +398,7 @@ class Network:
             clip_norm=clip_norm,
             max_norm=max_norm,
             schedule=schedule,
+            on_nonfinite=on_nonfinite,
         )
         return trainer.fit(
             x,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _core, schedules
+from . import _core, _nonfinite, schedules
 from ._arguments import (
     FLOAT32,
     LARGEST,
@@ -24,6 +24,7 @@ from ._arguments import (
     whole_number,
 )
 from ._checkpoints import NEVER, Checkpoints
+from ._nonfinite import NonFinite
 from ._samples import samples_for
 from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
@@ -135,6 +136,11 @@ class Trainer:
     schedule : None, str, schedule object, or callable
         The learning rate of each epoch, from its first step to its last: one of `backpropc.schedules`, or a callable
         from the epoch, counted from 0 since the trainer's birth, to a rate. None is the optimizer's own.
+    on_nonfinite : {"raise", "warn", "ignore"}
+        What follows on the first loss of a step, gradient or parameter that is not finite. ``"raise"``: a
+        FloatingPointError that names the epoch and the step, counted from 1, the layer and the quantity; the network
+        and the trainer are as they were before that step, and can go on. ``"warn"``: a RuntimeWarning of these words,
+        once in a call, and the step is taken all the same, as those that follow. ``"ignore"``: nothing is looked at.
 
     Raises
     ------
@@ -176,6 +182,7 @@ class Trainer:
         clip_norm: float | None = None,
         max_norm: float | None = None,
         schedule: str | Schedules | None = None,
+        on_nonfinite: str = "raise",
     ) -> None:
         from .network import Network
 
@@ -207,6 +214,7 @@ class Trainer:
         self._regularization.clip_value = _bound(network, clip_value, "clip_value")
         self._regularization.clip_norm = _bound(network, clip_norm, "clip_norm")
         self._regularization.max_norm = _bound(network, max_norm, "max_norm")
+        self._on_nonfinite = _nonfinite.policy(on_nonfinite)
         self._validated = 0  # epochs completed when validation data were last looked at
         self._metrics: dict[int, dict[str, float]] = {}  # of each epoch that had any
         self._seen: Seen | None = None  # by the early stopping of the last fit, unless that has come to its end
@@ -289,6 +297,11 @@ class Trainer:
     def schedule(self) -> Schedules | None:
         """What the learning rate of an epoch is; None for the optimizer's own."""
         return self._schedule if self._is_scheduled else None
+
+    @property
+    def on_nonfinite(self) -> str:
+        """What follows on a number that is not finite: "raise", "warn" or "ignore"."""
+        return self._on_nonfinite
 
     @property
     def epoch(self) -> int:
@@ -397,7 +410,8 @@ class Trainer:
         ValueError
             Shapes or values do not fit, a number is not finite, or there are no samples.
         FloatingPointError
-            The loss is not finite. The step is not taken: the network is as it was before it.
+            A step's loss, gradient or parameters are not finite, and `on_nonfinite` is ``"raise"``. The network and the
+            trainer are as they were before that step.
         RuntimeError
             Another thread is training or reading the network.
         OSError
@@ -417,7 +431,8 @@ class Trainer:
             end = whole_number(until_epoch, "until_epoch", 0)
         _, rows, targets = samples_for(self._network, x, t, self._loss, one_allowed=False)
         weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
-        data = {"": _Data(rows, targets, self._core.check(rows, targets, weights))}
+        finite = self._on_nonfinite == "raise"
+        data = {"": _Data(rows, targets, self._core.check(rows, targets, weights, finite=finite))}
         if validation_data is not None:
             data["val_"] = self._held_out(validation_data)
         measures, end = resolve_metrics(metrics), min(end, NEVER)
@@ -425,6 +440,7 @@ class Trainer:
         checkpoints = Checkpoints(self, checkpoint, checkpoint_every, checkpoint_every_steps)
         stopper = _stopper(early_stopping, names, self._network, self._seen)
         self._seen = None if stopper is None else stopper.seen
+        policy = NonFinite(self._on_nonfinite)
         watch = Watch(
             resolve_callbacks(callbacks),
             stopper,
@@ -434,7 +450,7 @@ class Trainer:
         try:
             while self.epoch < end and not watch.stopped:
                 checkpoints.save_where_due()
-                self._run(data, measures, watch, checkpoints, end)
+                self._run(data, measures, watch, checkpoints, policy, end)
             watch.finish()
             self._seen = None
             checkpoints.save()
@@ -443,7 +459,13 @@ class Trainer:
         return self._history_since(first)
 
     def _run(
-        self, data: dict[str, _Data], measures: dict[str, Metric], watch: Watch, checkpoints: Checkpoints, end: int
+        self,
+        data: dict[str, _Data],
+        measures: dict[str, Metric],
+        watch: Watch,
+        checkpoints: Checkpoints,
+        policy: NonFinite,
+        end: int,
     ) -> None:
         """Train up to the next pause, at most an epoch where something changes or looks on after every epoch."""
         before = self.epoch
@@ -451,7 +473,7 @@ class Trainer:
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
         try:
-            self._train(data, *stop)
+            self._train(data, policy, *stop)
         except KeyboardInterrupt:  # not where one comes later, to an epoch that early stopping has yet to look at
             checkpoints.save()
             raise
@@ -462,10 +484,10 @@ class Trainer:
             }
         watch.look(self._state(), self._latest(), self.epoch > before)
 
-    def _train(self, data: dict[str, _Data], until_epoch: int, until_step: int) -> None:
+    def _train(self, data: dict[str, _Data], policy: NonFinite, until_epoch: int, until_step: int) -> None:
         before, validation = self.epoch, data["val_"].samples if "val_" in data else None
         try:
-            self._core.fit(data[""].samples, validation, until_epoch, until_step)
+            policy.run(lambda finite: self._core.fit(data[""].samples, validation, until_epoch, until_step, finite))
         finally:
             if validation is not None and self.epoch > before:
                 self._validated = self.epoch
@@ -487,7 +509,8 @@ class Trainer:
         x, t = validation_data
         names = ("validation_data x", "validation_data t")
         _, rows, targets = samples_for(self._network, x, t, self._loss, names=names, one_allowed=False)
-        return _Data(rows, targets, self._core.check(rows, targets, None, "validation_data "))
+        finite = self._on_nonfinite == "raise"
+        return _Data(rows, targets, self._core.check(rows, targets, None, "validation_data ", finite))
 
     def step(self, x: ArrayLike, t: ArrayLike) -> float:
         """Take one step on one minibatch.
@@ -512,7 +535,7 @@ class Trainer:
         _, rows, targets = samples_for(self._network, x, t, self._loss)
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
-        return self._core.step(rows, targets)
+        return NonFinite(self._on_nonfinite).run(lambda finite: self._core.step(rows, targets, finite=finite))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer and its network to a file, in the safetensors format: all that a resumed run needs.
