@@ -23,6 +23,14 @@ std::size_t place(std::vector<Layer>& layers) {
 }  // namespace
 
 template <class T>
+void apply_mask(const Layer& layer, std::size_t begin, std::size_t n, T* flat) {
+  if (layer.mask == nullptr) return;
+  const std::size_t end = std::min(begin + n, layer.b);
+  const std::uint8_t* const mask = layer.mask->data();
+  for (std::size_t i = begin; i < end; ++i) flat[i] = mask[i - layer.w] != 0 ? flat[i] : T(0);
+}
+
+template <class T>
 std::size_t first_non_finite(std::size_t n, const T* p) {
   // x·0 is 0 for a finite x and NaN for any other: sums that compilers vectorise, before the search.
   constexpr std::size_t width = 32;
@@ -44,6 +52,13 @@ Network<T>::Network(const Network& other)
     : layers_(other.layers_), parameters_(std::make_shared<Buffer<T>>(other.n_parameters())) {
   const Reading reading(other);
   std::memcpy(parameters(), other.parameters(), n_parameters() * sizeof(T));
+}
+
+template <class T>
+void Network<T>::set_mask(std::size_t layer, std::vector<std::uint8_t> mask) {
+  Layer& of = layers_[layer];
+  of.mask = mask.empty() ? nullptr : std::make_shared<const std::vector<std::uint8_t>>(std::move(mask));
+  apply_mask(of, parameters());
 }
 
 template <class T>
@@ -94,6 +109,8 @@ Network<T>::Changing::Changing(const Network& network) : network_(network) {
               "(network.copy())");
 }
 
+template void apply_mask(const Layer&, std::size_t, std::size_t, float*);
+template void apply_mask(const Layer&, std::size_t, std::size_t, double*);
 template std::size_t first_non_finite(std::size_t, const float*);
 template std::size_t first_non_finite(std::size_t, const double*);
 template class Network<float>;

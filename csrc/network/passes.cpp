@@ -213,6 +213,7 @@ double gradient(const Network<T>& network, const Choice& loss, const T* x, std::
       dense_gradient(layer.shape(block), a, delta, into + layer.w, into + layer.b, begin > 0, ws.scratch());
     });
   }
+  for (const Layer& layer : network.layers()) apply_mask(layer, into);
   return total / static_cast<double>(n);
 }
 

@@ -135,6 +135,7 @@ Buffer<T> Trainer<T>::whole_gradient(const Samples<T>& batch) {
         if (!layer.trainable) return;
         T* const dw = gradient.data() + layer.w;
         dense_gradient(layer.shape(batch.n), a, delta, dw, gradient.data() + layer.b, false, workspace_->scratch());
+        apply_mask(layer, gradient.data());
         if (r.penalizes())
           add_penalty_gradient(layer.fan_in * layer.fan_out, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)),
                                network_->w(layer), dw);

@@ -67,8 +67,10 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, c
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) draw_order();
   const Regularization& r = settings_.regularization;
+  bool is_masked = false;
+  for_each_trainable([&](const Layer& layer) { is_masked = is_masked || layer.mask != nullptr; });
   const bool steps_are_plain =
-      adds_to_parameters() && training.weight == nullptr && !r.drops_out() && r.max_norm == infinity;
+      adds_to_parameters() && training.weight == nullptr && !r.drops_out() && r.max_norm == infinity && !is_masked;
   if (settings_.batch_size == 1 && steps_are_plain) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   if (online_ != nullptr) online_->load();
   // However it ends, the network has what was learned.
@@ -279,6 +281,7 @@ void Trainer<T>::update_directly(const Samples<T>& batch, T rate) {
              kernels<T>().scale(batch.n * layer.fan_out, -rate, delta);
              dense_gradient(layer.shape(batch.n), a, delta, network_->w(layer), network_->b(layer), true,
                             workspace_->scratch());
+             apply_mask(layer, network_->parameters());
            });
 }
 
@@ -289,7 +292,7 @@ void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now
   const bool at_once = settings_.regularization.clip_norm == infinity;
   const auto finish = [&](std::size_t l, std::size_t begin, std::size_t n) {
     shape_gradient(l, begin, n);
-    if (at_once) descend(begin, n, now);
+    if (at_once) descend(network_->layers()[l], begin, n, now);
   };
   backward(
       *network_, batch.x, batch.n, network_->first_trainable(), *workspace_, [&](std::size_t l, const T* a, T* delta) {
@@ -306,25 +309,27 @@ void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now
   if (blocked_) return;
   for_each_trainable([&](const Layer& layer) {
     for_each_block_of_rows(layer.fan_in + 1, 8 * layer.fan_out, [&](std::size_t row, std::size_t rows) {
-      descend(layer.w + row * layer.fan_out, rows * layer.fan_out, now);
+      descend(layer, layer.w + row * layer.fan_out, rows * layer.fan_out, now);
     });
   });
 }
 
-// The optimizer's step on n parameters.
+// The optimizer's step on n parameters of a layer.
 template <class T>
-void Trainer<T>::descend(std::size_t begin, std::size_t n, const Progress& now) {
+void Trainer<T>::descend(const Layer& layer, std::size_t begin, std::size_t n, const Progress& now) {
   const bool finite = kernels<T>().optimizers[settings_.optimizer.index].step(
       {n, network_->parameters() + begin, gradient_.data() + begin, state_.data() + begin, network_->n_parameters(),
        now, &settings_.optimizer.parameters});
+  apply_mask(layer, begin, n, network_->parameters());  // its state may be of a time before the mask
   if (!finite) gradients_are_finite_.store(false, std::memory_order_relaxed);
 }
 
-// The penalties' gradient and clip_value, for n weights or biases of layer l.
+// The mask, the penalties' gradient and clip_value, for n weights or biases of layer l.
 template <class T>
 void Trainer<T>::shape_gradient(std::size_t l, std::size_t begin, std::size_t n) {
   const Regularization& r = settings_.regularization;
   T* const gradient = gradient_.data() + begin;
+  apply_mask(network_->layers()[l], begin, n, gradient_.data());
   if (r.penalizes() && begin < network_->layers()[l].b)
     add_penalty_gradient(n, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)), network_->parameters() + begin,
                          gradient);

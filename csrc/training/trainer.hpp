@@ -125,7 +125,7 @@ class Trainer {
   void draw_masks(std::size_t n);
   double penalties();
   void shape_gradient(std::size_t l, std::size_t begin, std::size_t n);
-  void descend(std::size_t begin, std::size_t n, const Progress& now);
+  void descend(const Layer& layer, std::size_t begin, std::size_t n, const Progress& now);
   void bound_norm();
   // f(layer) for each layer that learns.
   template <class F>

@@ -157,6 +157,8 @@ class Network:
     @parameters.setter
     def parameters(self, value: ArrayLike) -> None:
         write_into(self._parameters, value, "parameters")
+        for layer in self._layers:
+            layer.apply_mask()
 
     def __repr__(self) -> str:
         layers = " → ".join(f"{plan.fan_out} {plan.activation.short}" for plan in self._plans)
@@ -494,7 +496,7 @@ class Network:
 
     def __reduce__(self) -> tuple[Any, ...]:
         pairs = zip(self._plans, self._layers, strict=True)
-        plans = tuple(replace(plan, trainable=layer.trainable) for plan, layer in pairs)
+        plans = tuple(replace(plan, trainable=layer.trainable, mask=layer.mask) for plan, layer in pairs)
         return _rebuild, (type(self), plans, self._dtype.name, self._parameters.copy())
 
 
@@ -505,9 +507,13 @@ def _make_core(plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> _core.Network:
         raise ValueError(f"layers are of sizes {sizes}, which makes {n} parameters; a network must fit in memory")
     core = _core.NetworkFloat32 if dtype == FLOAT32 else _core.NetworkFloat64
     try:
-        return core([(plan.fan_in, plan.fan_out, plan.activation._choice, plan.trainable) for plan in plans])
+        network = core([(plan.fan_in, plan.fan_out, plan.activation._choice, plan.trainable) for plan in plans])
     except MemoryError:
         raise MemoryError(f"cannot allocate {n * dtype.itemsize} bytes for a network of {n} parameters") from None
+    for index, plan in enumerate(plans):
+        if plan.mask is not None:
+            network.set_mask(index, plan.mask.view(np.uint8))
+    return network
 
 
 def _rebuild(cls: type[Network], plans: tuple[Dense, ...], dtype: str, parameters: FloatArray) -> Network:
