@@ -147,7 +147,10 @@ struct KernelTable {
   ProductKernels<T> product;
   void (*scale)(std::size_t n, T s, T* y);                   // y = s·y
   void (*add_scaled)(std::size_t n, T s, const T* x, T* y);  // y = y + s·x, fused; y may be x
-  const ActivationKernels<T>* activations;                   // in the order of the lists
+  // y = kept where that many bits are at least the threshold, else 0
+  void (*keep)(std::size_t n, const std::uint32_t* bits, std::uint32_t threshold, T kept, T* y);
+  void (*multiply)(std::size_t n, const T* x, const T* mask, T* y);  // y = x ⊙ mask; y may be x
+  const ActivationKernels<T>* activations;                           // in the order of the lists
   const LossKernels<T>* losses;
   const OptimizerKernels<T>* optimizers;
   const OnlineKernels<T>* online;  // by loss

@@ -79,7 +79,8 @@ void loss_pass(const Network<T>& network, const Choice& loss, std::size_t n, Tar
 template <class T>
 void multiply_rows(std::size_t n, std::size_t columns, const T* x, const T* mask, T* out) {
   for_each_block_of_rows(n, columns, [&](std::size_t row, std::size_t rows) {
-    for (std::size_t i = row * columns; i < (row + rows) * columns; ++i) out[i] = x[i] * mask[i];
+    const std::size_t at = row * columns;
+    kernels<T>().multiply(rows * columns, x + at, mask + at, out + at);
   });
 }
 
@@ -149,14 +150,8 @@ double output_error(const Network<T>& network, const Choice& loss, std::size_t n
 template <class T>
 void error_below(const Network<T>& network, std::size_t l, std::size_t n, Workspace<T>& ws) {
   const Layer& layer = network.layers()[l];
-  if (ws.mask(l) != nullptr) {
-    dense_input_gradient(layer.shape(n), ws.delta(l), network.w(layer), ws.delta(l - 1), ws.scratch());
-    multiply_rows(n, layer.fan_in, ws.delta(l - 1), ws.mask(l), ws.delta(l - 1));
-    return activation_backward(n, layer.fan_in, ws.delta(l - 1), ws.z(l - 1), ws.a(l - 1), ws.delta(l - 1),
-                               network.layers()[l - 1].activation);
-  }
-  dense_error_below(layer.shape(n), ws.delta(l), network.w(layer), network.layers()[l - 1].activation, ws.z(l - 1),
-                    ws.a(l - 1), ws.delta(l - 1), ws.scratch());
+  dense_error_below(layer.shape(n), ws.delta(l), network.w(layer), ws.mask(l), network.layers()[l - 1].activation,
+                    ws.z(l - 1), ws.a(l - 1), ws.delta(l - 1), ws.scratch());
 }
 
 // Blocks of rows go through all layers one after the other, each in memory of the task's own.
