@@ -217,6 +217,7 @@ class Trainer:
         self._on_nonfinite = _nonfinite.policy(on_nonfinite)
         self._validated = 0  # epochs completed when validation data were last looked at
         self._metrics: dict[int, dict[str, float]] = {}  # of each epoch that had any
+        self._plateau: schedules.Plateau | None = None  # where `reduce_on_plateau` is, once it has been asked
         self._seen: Seen | None = None  # by the early stopping of the last fit, unless that has come to its end
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,
@@ -313,17 +314,22 @@ class Trainer:
         """The rate of the epoch that is under way or to come; None for an optimizer without one."""
         if not self._is_scheduled:
             return cast("float | None", self._optimizer.parameters.get("learning_rate"))
-        if isinstance(self._schedule, schedules.Schedule):
-            own = cast(float, self._optimizer.parameters["learning_rate"])
-            looks_back = isinstance(self._schedule, schedules.reduce_on_plateau)
-            rate = self._schedule.rate(self.epoch, own, self._watched_losses() if looks_back else ())
+        own = cast(float, self._optimizer.parameters["learning_rate"])
+        if isinstance(self._schedule, schedules.reduce_on_plateau):
+            so_far = self._plateau
+            if so_far is None or so_far.epochs > self.epoch:  # asked during a fit that then took epochs back
+                so_far = schedules.Plateau(own)
+            self._plateau = self._schedule.after(so_far, self._watched_losses(so_far.epochs))
+            rate = self._plateau.rate
+        elif isinstance(self._schedule, schedules.Schedule):
+            rate = self._schedule.rate(self.epoch, own)
         else:
             rate = self._schedule(self.epoch)
         return rate_for(self._network.dtype, rate, f"schedule: the rate of epoch {self.epoch}")
 
-    def _watched_losses(self) -> list[float]:
+    def _watched_losses(self, first: int) -> list[float]:
         """Return what `reduce_on_plateau` looks at: of each epoch the validation loss, or else the training loss."""
-        pairs = zip(self._core.losses_from(0), self._core.validation_losses_from(0), strict=True)
+        pairs = zip(self._core.losses_from(first), self._core.validation_losses_from(first), strict=False)
         return [training if math.isnan(validation) else validation for training, validation in pairs]
 
     @property
@@ -607,7 +613,7 @@ class Trainer:
         history = {"loss": self._core.losses_from(first)}
         if self._validated > first:
             history["val_loss"] = self._core.validation_losses_from(first)
-        measured = {epoch: values for epoch, values in self._metrics.items() if epoch >= first}
-        for name in {name: None for values in measured.values() for name in values}:
-            history[name] = [measured.get(epoch, {}).get(name, math.nan) for epoch in epochs]
+        measured = [self._metrics.get(epoch, {}) for epoch in epochs]
+        for name in {name: None for values in measured for name in values}:
+            history[name] = [values.get(name, math.nan) for values in measured]
         return History(epochs, history)
