@@ -114,11 +114,12 @@ std::size_t count_rows(const Array<T>& x, std::size_t columns, const char* what)
   return static_cast<std::size_t>(x.shape(0));
 }
 
-// The samples of a call, once x, the targets and the parameters have been found fit for learning: finite numbers, and
-// targets that the loss knows. Throws std::invalid_argument naming the first that is not.
+// The samples of a call, once x, the targets and the parameters have been found fit for learning: finite numbers (the
+// parameters may be any, where `numbers` says so), and targets that the loss knows. Throws std::invalid_argument naming the
+// first that is not.
 template <class T>
 Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const Array<T>& x, const py::array& t,
-                           const char* x_name, const char* t_name);
+                           const char* x_name, const char* t_name, Numbers numbers = Numbers::finite);
 
 template <class T>
 void check_parameters(const Network<T>& network);

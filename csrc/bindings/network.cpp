@@ -48,6 +48,27 @@ void initialize_layer(Network<T>& network, Size l, std::uint64_t seed, const Cho
   Philox random(seed, Stream::initial_parameters, l);
   initialize(w.index, w.parameters, fan, random, layer.fan_in * layer.fan_out, network.w(layer));
   initialize(b.index, b.parameters, fan, random, layer.fan_out, network.b(layer));
+  apply_mask(layer, network.parameters());
+}
+
+using Mask = std::optional<Array<std::uint8_t>>;
+
+template <class T>
+Mask mask(const Network<T>& network, Size l) {
+  const Layer& layer = network.layers().at(l);
+  if (layer.mask == nullptr) return std::nullopt;
+  return Array<std::uint8_t>({layer.fan_in, layer.fan_out}, layer.mask->data());
+}
+
+template <class T>
+void set_mask(Network<T>& network, Size l, const Mask& mask) {
+  const Layer& layer = network.layers().at(l);
+  const typename Network<T>::Changing changing(network);
+  if (!mask) return network.set_mask(l, {});
+  require(mask->ndim() == 2 && static_cast<Size>(mask->shape(0)) == layer.fan_in &&
+              static_cast<Size>(mask->shape(1)) == layer.fan_out,
+          "mask must be of shape (fan_in, fan_out)");
+  network.set_mask(l, std::vector<std::uint8_t>(mask->data(), mask->data() + mask->size()));
 }
 
 template <class T>
@@ -122,6 +143,7 @@ py::tuple trace(const Network<T>& network, const Array<T>& x, const py::array& t
     backward(network, s.x, s.n, 0, ws, [&](Size l, const T* a, T* delta) {
       const Layer& layer = network.layers()[l];
       dense_gradient(layer.shape(s.n), a, delta, flat.data() + layer.w, flat.data() + layer.b, false, ws.scratch());
+      apply_mask(layer, flat.data());
     });
   }
   py::list layers;
@@ -151,6 +173,8 @@ void bind_for(py::module_& m, const char* name) {
              const typename N::Changing changing(network);
              network.set_trainable(l, trainable);
            })
+      .def("mask", &mask<T>, arg("layer"))
+      .def("set_mask", &set_mask<T>, arg("layer"), arg("mask").noconvert())
       .def("predict", &predict_rows<T>, arg("x").noconvert())
       .def("loss", &loss_of<T>, arg("x").noconvert(), arg("t"), arg("loss"))
       .def("gradients", &gradients<T>, arg("x").noconvert(), arg("t"), arg("loss"))

@@ -80,24 +80,18 @@ template <class T>
 void check_parameters(const Network<T>& network) {
   const std::size_t i = network.first_non_finite();
   if (i == network.n_parameters()) return;
-  std::size_t l = 0;
-  while (network.layers()[l].end() <= i) ++l;
-  const Layer& layer = network.layers()[l];
-  const std::string where = i >= layer.b ? "b[" + std::to_string(i - layer.b) + "]"
-                                         : "w[" + std::to_string((i - layer.w) / layer.fan_out) + ", " +
-                                               std::to_string((i - layer.w) % layer.fan_out) + "]";
-  throw std::invalid_argument("network: layers[" + std::to_string(l) + "]." + where + " is " +
+  throw std::invalid_argument("network: " + network.name_of(i) + " is " +
                               number(static_cast<double>(network.parameters()[i])) +
                               "; all parameters must be finite before learning");
 }
 
 template <class T>
 Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const Array<T>& x, const py::array& t,
-                           const char* x_name, const char* t_name) {
+                           const char* x_name, const char* t_name, Numbers numbers) {
   const std::size_t n = count_rows<T>(x, network.fan_in(), "x must be of shape (n, fan_in)");
   const std::size_t m = network.fan_out();
   require(n > 0, "x must have at least one sample");
-  check_parameters(network);
+  if (numbers == Numbers::finite) check_parameters(network);
   check_between(x.data(), n, network.fan_in(), -std::numeric_limits<T>::max(), std::numeric_limits<T>::max(), x_name,
                 "inputs must be finite numbers");
   Samples<T> samples{n, x.data(), {}};
@@ -118,8 +112,8 @@ Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const 
 template void check_parameters(const Network<float>&);
 template void check_parameters(const Network<double>&);
 template Samples<float> checked_samples(const Network<float>&, const Choice&, const Array<float>&, const py::array&,
-                                        const char*, const char*);
+                                        const char*, const char*, Numbers);
 template Samples<double> checked_samples(const Network<double>&, const Choice&, const Array<double>&, const py::array&,
-                                         const char*, const char*);
+                                         const char*, const char*, Numbers);
 
 }  // namespace backpropc::bindings

@@ -18,12 +18,14 @@ std::unique_ptr<Trainer<T>> make_trainer(std::shared_ptr<Network<T>> network, co
                                       TrainerSettings{loss, optimizer, batch_size, shuffle, seed, regularization});
 }
 
+Numbers numbers_of(bool finite) { return finite ? Numbers::finite : Numbers::any; }
+
 template <class T>
 CheckedSamples<T> check(const Trainer<T>& trainer, const Array<T>& x, const py::array& t,
-                        const std::optional<Array<double>>& weight, const std::string& prefix) {
+                        const std::optional<Array<double>>& weight, const std::string& prefix, bool finite) {
   const typename Network<T>::Reading reading(*trainer.network());
   Samples<T> samples = checked_samples(*trainer.network(), trainer.settings().loss, x, t, (prefix + "x").c_str(),
-                                       (prefix + "t").c_str());
+                                       (prefix + "t").c_str(), numbers_of(finite));
   if (weight) {
     require(weight->ndim() == 1 && static_cast<std::size_t>(weight->shape(0)) == samples.n,
             "weight must hold one number for each sample");
@@ -34,32 +36,33 @@ CheckedSamples<T> check(const Trainer<T>& trainer, const Array<T>& x, const py::
 
 template <class T>
 void fit(Trainer<T>& trainer, const CheckedSamples<T>& training, const CheckedSamples<T>* validation,
-         std::uint64_t until_epoch, std::uint64_t until_step) {
+         std::uint64_t until_epoch, std::uint64_t until_step, bool finite) {
   SignalWatch watch;
   {
     const GilReleased released;
     const FloatMode mode;
     trainer.fit(training.samples, validation ? &validation->samples : nullptr, {until_epoch, until_step},
-                Stop(std::ref(watch)));
+                Stop(std::ref(watch)), numbers_of(finite));
   }
   watch.raise_if_interrupted();
 }
 
 template <class T>
-double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::optional<double> learning_rate) {
+double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::optional<double> learning_rate,
+            bool finite) {
   Samples<T> batch;
   {
     const typename Network<T>::Reading reading(*trainer.network());
-    batch = checked_samples(*trainer.network(), trainer.settings().loss, x, t, "x", "t");
+    batch = checked_samples(*trainer.network(), trainer.settings().loss, x, t, "x", "t", numbers_of(finite));
   }
   const Computing computing(3 * batch.n * trainer.network()->n_parameters());
-  return trainer.step(batch, learning_rate);
+  return trainer.step(batch, learning_rate, numbers_of(finite));
 }
 
 template <class T>
-double learn(Trainer<T>& trainer, const CheckedSamples<T>& batch) {
+double learn(Trainer<T>& trainer, const CheckedSamples<T>& batch, bool finite) {
   const Computing computing(3 * batch.samples.n * trainer.network()->n_parameters());
-  return trainer.learn(batch.samples);
+  return trainer.learn(batch.samples, numbers_of(finite));
 }
 
 template <class T>
@@ -131,10 +134,11 @@ void bind_for(py::module_& m, const std::string& dtype) {
       .def(py::init(&make_trainer<T>), arg("network"), arg("loss"), arg("optimizer"), arg("batch_size"), arg("shuffle"),
            arg("seed"), arg("regularization") = Regularization{})
       .def("check", &check<T>, arg("x").noconvert(), arg("t"), arg("weight").noconvert() = py::none(),
-           arg("prefix") = "")
-      .def("fit", &fit<T>, arg("training"), arg("validation").none(true), arg("until_epoch"), arg("until_step"))
-      .def("step", &step<T>, arg("x").noconvert(), arg("t"), arg("learning_rate") = py::none())
-      .def("learn", &learn<T>, arg("batch"))
+           arg("prefix") = "", arg("finite") = true)
+      .def("fit", &fit<T>, arg("training"), arg("validation").none(true), arg("until_epoch"), arg("until_step"),
+           arg("finite") = true)
+      .def("step", &step<T>, arg("x").noconvert(), arg("t"), arg("learning_rate") = py::none(), arg("finite") = true)
+      .def("learn", &learn<T>, arg("batch"), arg("finite") = true)
       .def_property_readonly("learned", &R::learned)
       .def("complete_epoch", &R::complete_epoch, arg("validation_loss"))
       .def(

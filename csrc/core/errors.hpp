@@ -13,7 +13,7 @@ class Busy : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A loss that is not a number or not finite (FloatingPointError). Thrown before the step that would have spread it.
+// A loss, a gradient or a parameter that is not finite (FloatingPointError); thrown where the last finite step was restored.
 class NonFinite : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

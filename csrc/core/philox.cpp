@@ -25,7 +25,7 @@ Product multiply(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-std::array<std::uint64_t, 4> Philox::block(std::uint64_t i) const {
+inline std::array<std::uint64_t, 4> Philox::block(std::uint64_t i) const {
   std::array<std::uint64_t, 4> c{i + 1, substream_[0], substream_[1],
                                  0};  // NumPy's counter is advanced before its first
   auto [k0, k1] = key_;
@@ -37,6 +37,19 @@ std::array<std::uint64_t, 4> Philox::block(std::uint64_t i) const {
     k1 += 0xBB67AE8584CAA73B;
   }
   return c;
+}
+
+std::uint64_t Philox::next() {
+  if (index_ % 4 == 0) block_ = block(index_ / 4);
+  return block_[index_++ % 4];
+}
+
+void Philox::fill(std::uint64_t first, std::size_t blocks, std::uint32_t* halves) const {
+  for (std::size_t i = 0; i < blocks; ++i)
+    for (const std::uint64_t number : block(first + i)) {
+      *halves++ = static_cast<std::uint32_t>(number);
+      *halves++ = static_cast<std::uint32_t>(number >> 32);
+    }
 }
 
 std::uint64_t Philox::next_below(std::uint64_t bound) { return multiply(next(), bound).high; }

@@ -23,10 +23,7 @@ class Philox {
   Philox(std::uint64_t seed, Stream stream, std::uint64_t substream, std::uint64_t second = 0)
       : key_{seed, static_cast<std::uint64_t>(stream)}, substream_{substream, second} {}
 
-  std::uint64_t next() {
-    if (index_ % 4 == 0) block_ = block(index_ / 4);
-    return block_[index_++ % 4];
-  }
+  std::uint64_t next();
 
   // In [0, 1), a multiple of 2^-53: what numpy.random.Generator.random makes of the same number.
   double next_uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
@@ -34,10 +31,12 @@ class Philox {
   // In [0, bound), by the high word of a product: its bias is below bound/2^64.
   std::uint64_t next_below(std::uint64_t bound);
 
-  // The numbers 4i to 4i + 3, wherever next() is.
-  std::array<std::uint64_t, 4> block(std::uint64_t i) const;
+  // The numbers from 4·first to 4·(first + blocks) − 1, wherever next() is: each as two of 32 bits, the low half first.
+  void fill(std::uint64_t first, std::size_t blocks, std::uint32_t* halves) const;
 
  private:
+  std::array<std::uint64_t, 4> block(std::uint64_t i) const;
+
   std::array<std::uint64_t, 2> key_, substream_;
   std::uint64_t index_ = 0;
   std::array<std::uint64_t, 4> block_{};

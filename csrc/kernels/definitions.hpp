@@ -146,33 +146,39 @@ constexpr LossKernels<T> loss_kernels() {
 
 // --- optimizers -------------------------------------------------------------------------------------------------------------
 
-// One vector of parameters, read and written by get and put.
+// One vector of parameters, read and written by get and put; 0 in each lane whose gradient is finite, else NaN.
 template <class T, class O, class Scalars, class Get, class Put>
-BPC_INLINE void update_vector(const OptimizerStep<T>& g, const Scalars& s, int slots, std::size_t i, Get get, Put put) {
+BPC_INLINE Vec<T> update_vector(const OptimizerStep<T>& g, const Scalars& s, int slots, std::size_t i, Get get,
+                                Put put) {
   constexpr int most = O::max_slots > 0 ? O::max_slots : 1;
   Vec<T> state[most] = {};
 #pragma GCC unroll 8
   for (int slot = 0; slot < most; ++slot)
     if (slot < slots) state[slot] = get(g.state + std::size_t(slot) * g.slot_stride + i);
-  put(g.w + i, O::update(get(g.w + i), get(g.gradient + i), state, s));
+  const Vec<T> gradient = get(g.gradient + i);
+  put(g.w + i, O::update(get(g.w + i), gradient, state, s));
 #pragma GCC unroll 8
   for (int slot = 0; slot < most; ++slot)
     if (slot < slots) put(g.state + std::size_t(slot) * g.slot_stride + i, state[slot]);
+  return gradient * Vec<T>{};
 }
 
 template <class T, class O>
-void optimizer_step(const OptimizerStep<T>& g) {
+bool optimizer_step(const OptimizerStep<T>& g) {
   using V = Vec<T>;
   constexpr std::size_t step = lanes<T>;
   const auto s = O::template scalars<V>(*g.parameters, g.now);
   const int slots = O::slots(*g.parameters);
+  V check{};
   std::size_t i = 0;
   for (; i + step <= g.n; i += step)
-    update_vector<T, O>(g, s, slots, i, [](const T* p) { return load<V>(p); }, [](T* p, V v) { store<V>(p, v); });
+    check = check + update_vector<T, O>(
+                        g, s, slots, i, [](const T* p) { return load<V>(p); }, [](T* p, V v) { store<V>(p, v); });
   if (const std::size_t left = g.n - i; left > 0)
-    update_vector<T, O>(
-        g, s, slots, i, [=](const T* p) { return load_first<V>(p, left); },
-        [=](T* p, V v) { store_first<V>(p, v, left); });
+    check = check + update_vector<T, O>(
+                        g, s, slots, i, [=](const T* p) { return load_first<V>(p, left); },
+                        [=](T* p, V v) { store_first<V>(p, v, left); });
+  return fold(check) == T(0);
 }
 
 template <class T, class O>

@@ -20,6 +20,16 @@ void add_scaled(std::size_t n, T s, const T* x, T* y) {
 }
 
 template <class T>
+void keep(std::size_t n, const std::uint32_t* bits, std::uint32_t threshold, T kept, T* y) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = bits[i] >= threshold ? kept : T(0);
+}
+
+template <class T>
+void multiply(std::size_t n, const T* x, const T* mask, T* y) {
+  map(n, y, [](Vec<T> xv, Vec<T> mv) { return xv * mv; }, x, mask);
+}
+
+template <class T>
 constexpr auto activations = activation_table<T>(Activations{});
 template <class T>
 constexpr auto losses = loss_table<T>(Losses{});
@@ -33,6 +43,8 @@ constexpr KernelTable<T> table = {
     {forward_product<T>, backward_product<T>, gradient_product<T>, bias_gradient<T>},
     scale<T>,
     add_scaled<T>,
+    keep<T>,
+    multiply<T>,
     &activations<T>[0],
     &losses<T>[0],
     &optimizers<T>[0],

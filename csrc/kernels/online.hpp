@@ -248,8 +248,7 @@ std::size_t online_steps_of(const OnlineRun<T>& run) {
     }
     T loss = 0;
     Row<T, N> delta = online_output<Loss>(run, last, a, online_target(run, sample, last.fan_out), loss);
-    *run.loss_of_last = static_cast<double>(loss);
-    if (loss * T(0) != T(0)) return step;  // NaN or infinite
+    if (loss * T(0) != T(0) && run.finite) return step;  // NaN or infinite
     *run.total += static_cast<double>(loss);
     for (std::size_t l = run.n_layers; l-- > run.lowest;) {
       const Row<T, N> above = delta;

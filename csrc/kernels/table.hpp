@@ -95,7 +95,7 @@ struct OptimizerStep {
 
 template <class T>
 struct OptimizerKernels {
-  void (*step)(const OptimizerStep<T>&);
+  bool (*step)(const OptimizerStep<T>&);  // whether all of the gradient is finite
   int (*slots)(const ParameterValues&);
   bool (*plain)(const ParameterValues&);  // w −= p[0]·∂E/∂w and nothing else
 };
@@ -128,8 +128,8 @@ struct OnlineRun {
   const std::size_t* order;       // of the samples, or null
   std::size_t n_steps;
   T minus_rate;
-  double* total;         // Σ E, added to
-  double* loss_of_last;  // E of the last step tried
+  bool finite;    // end before a step whose E is not
+  double* total;  // Σ E, added to
 };
 
 // Of a loss, for rows of several widths, the narrowest first.
@@ -137,7 +137,7 @@ template <class T>
 struct OnlineKernels {
   struct {
     std::size_t width;
-    // Steps of plain SGD until one whose E is not finite, which is not taken; returns how many were.
+    // Steps of plain SGD; returns how many were taken.
     std::size_t (*steps)(const OnlineRun<T>&);
   } of_width[4];
 };
@@ -147,7 +147,10 @@ struct KernelTable {
   ProductKernels<T> product;
   void (*scale)(std::size_t n, T s, T* y);                   // y = s·y
   void (*add_scaled)(std::size_t n, T s, const T* x, T* y);  // y = y + s·x, fused; y may be x
-  const ActivationKernels<T>* activations;                   // in the order of the lists
+  // y = kept where that many bits are at least the threshold, else 0
+  void (*keep)(std::size_t n, const std::uint32_t* bits, std::uint32_t threshold, T kept, T* y);
+  void (*multiply)(std::size_t n, const T* x, const T* mask, T* y);  // y = x ⊙ mask; y may be x
+  const ActivationKernels<T>* activations;                           // in the order of the lists
   const LossKernels<T>* losses;
   const OptimizerKernels<T>* optimizers;
   const OnlineKernels<T>* online;  // by loss

@@ -130,23 +130,21 @@ void dense_input_gradient(const DenseShape& s, const T* delta, const T* w, T* dx
   });
 }
 
-// BP2: δ below = (δ·wᵀ) ⊙ σ'(z below)
+// BP2: δ below = (δ·wᵀ) ⊙ σ'(z below), or with a mask of what the layer reads (δ·wᵀ) ⊙ mask ⊙ σ'(z below)
 template <class T>
-void dense_error_below(const DenseShape& s, const T* delta, const T* w, const Choice& below, const T* z, const T* a,
-                       T* delta_below, Scratch<T>& scratch) {
+void dense_error_below(const DenseShape& s, const T* delta, const T* w, const T* mask, const Choice& below, const T* z,
+                       const T* a, T* delta_below, Scratch<T>& scratch) {
   const KernelTable<T>& k = kernels<T>();
   const ActivationKernels<T>& sigma = k.activations[below.index];
-  if (sigma.by_row) {
-    dense_input_gradient(s, delta, w, delta_below, scratch);
-    return activation_backward(s.n, s.fan_in, delta_below, z, a, delta_below, below);
-  }
   detail::for_each_part(s.n, s.fan_in, s.fan_out, scratch.tasks(), [&](const Part& part, std::size_t task) {
     k.product.backward(s, part, delta, w, delta_below, scratch.of(task));
     detail::for_each_stretch(part, s.fan_in, [&](std::size_t at, std::size_t n) {
-      sigma.backward(1, n, delta_below + at, z == nullptr ? nullptr : z + at, a + at, delta_below + at,
-                     below.parameters);
+      T* const d = delta_below + at;
+      if (mask != nullptr) k.multiply(n, d, mask + at, d);
+      if (!sigma.by_row) sigma.backward(1, n, d, z == nullptr ? nullptr : z + at, a + at, d, below.parameters);
     });
   });
+  if (sigma.by_row) activation_backward(s.n, s.fan_in, delta_below, z, a, delta_below, below);
 }
 
 // dw = xᵀ·δ (BP4) and db = Σ δ (BP3), or added to what is there.

@@ -23,6 +23,27 @@ std::size_t place(std::vector<Layer>& layers) {
 }  // namespace
 
 template <class T>
+void apply_mask(const Layer& layer, std::size_t begin, std::size_t n, T* flat) {
+  if (layer.mask == nullptr) return;
+  const std::size_t end = std::min(begin + n, layer.b);
+  const std::uint8_t* const mask = layer.mask->data();
+  for (std::size_t i = begin; i < end; ++i) flat[i] = mask[i - layer.w] != 0 ? flat[i] : T(0);
+}
+
+template <class T>
+std::size_t first_non_finite(std::size_t n, const T* p) {
+  // x·0 is 0 for a finite x and NaN for any other: sums that compilers vectorise, before the search.
+  constexpr std::size_t width = 32;
+  T check[width] = {};
+  const std::size_t blocks = n / width * width;
+  for (std::size_t i = 0; i < blocks; i += width)
+    for (std::size_t j = 0; j < width; ++j) check[j] += p[i + j] * T(0);
+  const bool finite = std::all_of(check, check + width, [](T c) { return c == T(0); });
+  return static_cast<std::size_t>(std::find_if(finite ? p + blocks : p, p + n, [](T v) { return !std::isfinite(v); }) -
+                                  p);
+}
+
+template <class T>
 Network<T>::Network(std::vector<Layer> layers)
     : layers_(std::move(layers)), parameters_(std::make_shared<Buffer<T>>(place(layers_))) {}
 
@@ -31,6 +52,13 @@ Network<T>::Network(const Network& other)
     : layers_(other.layers_), parameters_(std::make_shared<Buffer<T>>(other.n_parameters())) {
   const Reading reading(other);
   std::memcpy(parameters(), other.parameters(), n_parameters() * sizeof(T));
+}
+
+template <class T>
+void Network<T>::set_mask(std::size_t layer, std::vector<std::uint8_t> mask) {
+  Layer& of = layers_[layer];
+  of.mask = mask.empty() ? nullptr : std::make_shared<const std::vector<std::uint8_t>>(std::move(mask));
+  apply_mask(of, parameters());
 }
 
 template <class T>
@@ -48,18 +76,14 @@ std::size_t Network<T>::widest() const {
 }
 
 template <class T>
-std::size_t Network<T>::first_non_finite() const {
-  const T* const p = parameters();
-  const std::size_t n = n_parameters();
-  // x·0 is 0 for a finite x and NaN for any other: sums that compilers vectorise, before the search.
-  constexpr std::size_t width = 32;
-  T check[width] = {};
-  const std::size_t blocks = n / width * width;
-  for (std::size_t i = 0; i < blocks; i += width)
-    for (std::size_t j = 0; j < width; ++j) check[j] += p[i + j] * T(0);
-  const bool finite = std::all_of(check, check + width, [](T c) { return c == T(0); });
-  return static_cast<std::size_t>(std::find_if(finite ? p + blocks : p, p + n, [](T v) { return !std::isfinite(v); }) -
-                                  p);
+std::string Network<T>::name_of(std::size_t parameter) const {
+  std::size_t l = 0;
+  while (layers_[l].end() <= parameter) ++l;
+  const Layer& layer = layers_[l];
+  const std::string name = "layers[" + std::to_string(l) + "]";
+  if (parameter >= layer.b) return name + ".b[" + std::to_string(parameter - layer.b) + "]";
+  const std::size_t at = parameter - layer.w;
+  return name + ".w[" + std::to_string(at / layer.fan_out) + ", " + std::to_string(at % layer.fan_out) + "]";
 }
 
 template <class T>
@@ -85,6 +109,10 @@ Network<T>::Changing::Changing(const Network& network) : network_(network) {
               "(network.copy())");
 }
 
+template void apply_mask(const Layer&, std::size_t, std::size_t, float*);
+template void apply_mask(const Layer&, std::size_t, std::size_t, double*);
+template std::size_t first_non_finite(std::size_t, const float*);
+template std::size_t first_non_finite(std::size_t, const double*);
 template class Network<float>;
 template class Network<double>;
 

@@ -98,19 +98,17 @@ void OnlineNetwork<T>::save() const {
 }
 
 template <class T>
-typename OnlineNetwork<T>::Outcome OnlineNetwork<T>::run(std::size_t n, const T* x, TargetRows<T> t,
-                                                         const std::size_t* order, T rate, double& total) {
-  double last_loss = 0.0;
+std::size_t OnlineNetwork<T>::run(std::size_t n, const T* x, TargetRows<T> t, const std::size_t* order, T rate,
+                                  bool finite, double& total) {
   run_.x = x;
   run_.t_rows = t.rows;
   run_.t_classes = t.classes;
   run_.order = order;
   run_.n_steps = n;
   run_.minus_rate = -rate;
+  run_.finite = finite;
   run_.total = &total;
-  run_.loss_of_last = &last_loss;
-  const std::size_t steps = steps_(run_);
-  return {steps, last_loss};
+  return steps_(run_);
 }
 
 template class OnlineNetwork<float>;

@@ -19,13 +19,10 @@ class OnlineNetwork {
   void load();        // from the network's parameters
   void save() const;  // to them
 
-  struct Outcome {
-    std::size_t steps;
-    double last_loss;
-  };
-  // A step of plain SGD on each of n samples, in that order (null: as they stand), until one whose E is not finite, which
-  // is not taken. Adds E of each step taken to `total`; returns how many they were, and E of the last one tried.
-  Outcome run(std::size_t n, const T* x, TargetRows<T> t, const std::size_t* order, T rate, double& total);
+  // A step of plain SGD on each of n samples, in that order (null: as they stand); where it must be finite, until one whose
+  // E is not, which is not taken. Adds E of each step taken to `total`; returns how many they were.
+  std::size_t run(std::size_t n, const T* x, TargetRows<T> t, const std::size_t* order, T rate, bool finite,
+                  double& total);
 
  private:
   using Steps = std::size_t (*)(const OnlineRun<T>&);

@@ -53,9 +53,32 @@ TargetRows<T> from_row(TargetRows<T> t, std::size_t row, std::size_t columns) {
 template <class T>
 double weighted_sum(std::size_t n, const T* loss, const T* weight) {
   double total = 0.0;
-  for (std::size_t i = 0; i < n; ++i)
+  for (std::size_t i = 0; i < n; ++i) {
+    if (weight && weight[i] == T(0)) continue;  // E may be infinite
     total += static_cast<double>(loss[i]) * (weight ? static_cast<double>(weight[i]) : 1.0);
+  }
   return total;
+}
+
+// Calls f(i) for each of n samples that weighs nothing.
+template <class T, class F>
+void for_each_weightless(std::size_t n, const T* weight, F f) {
+  for (std::size_t i = 0; weight && i < n; ++i)
+    if (weight[i] == T(0)) f(i);
+}
+
+// A sample that weighs nothing must not count even where its numbers are not finite: 0·∞ would be NaN.
+template <class T>
+void forget_sample(const Network<T>& network, std::size_t i, Workspace<T>& ws) {
+  const auto clear = [i](T* rows, std::size_t columns) {
+    if (rows != nullptr) std::fill_n(rows + i * columns, columns, T(0));
+  };
+  for (std::size_t l = 0; l < network.layers().size(); ++l) {
+    const Layer& layer = network.layers()[l];
+    clear(ws.z(l), layer.fan_out);
+    clear(ws.a(l), layer.fan_out);
+    if (ws.mask(l) != nullptr) clear(ws.masked(l), layer.fan_in);
+  }
 }
 
 // E of each of n samples from a forward pass in the workspace, and ∇ₐE into `gradient` (δ, where E has a stable form), unless
@@ -79,7 +102,8 @@ void loss_pass(const Network<T>& network, const Choice& loss, std::size_t n, Tar
 template <class T>
 void multiply_rows(std::size_t n, std::size_t columns, const T* x, const T* mask, T* out) {
   for_each_block_of_rows(n, columns, [&](std::size_t row, std::size_t rows) {
-    for (std::size_t i = row * columns; i < (row + rows) * columns; ++i) out[i] = x[i] * mask[i];
+    const std::size_t at = row * columns;
+    kernels<T>().multiply(rows * columns, x + at, mask + at, out + at);
   });
 }
 
@@ -138,10 +162,12 @@ void forward(const Network<T>& network, const T* x, std::size_t n, Workspace<T>&
 template <class T>
 double output_error(const Network<T>& network, const Choice& loss, std::size_t n, TargetRows<T> t, const T* weight,
                     T scale, Workspace<T>& ws) {
-  const std::size_t last = network.layers().size() - 1;
+  const std::size_t last = network.layers().size() - 1, m = network.fan_out();
+  for_each_weightless(n, weight, [&](std::size_t i) { forget_sample(network, i, ws); });
   loss_pass(network, loss, n, t, weight, scale, ws.delta(last), ws);
+  for_each_weightless(n, weight, [&](std::size_t i) { std::fill_n(ws.delta(last) + i * m, m, T(0)); });
   if (!has_stable_form(network, loss))
-    activation_backward(n, network.fan_out(), ws.delta(last), ws.z(last), ws.a(last), ws.delta(last),
+    activation_backward(n, m, ws.delta(last), ws.z(last), ws.a(last), ws.delta(last),
                         network.layers()[last].activation);
   return weighted_sum(n, ws.sample_loss(), weight);
 }
@@ -149,14 +175,8 @@ double output_error(const Network<T>& network, const Choice& loss, std::size_t n
 template <class T>
 void error_below(const Network<T>& network, std::size_t l, std::size_t n, Workspace<T>& ws) {
   const Layer& layer = network.layers()[l];
-  if (ws.mask(l) != nullptr) {
-    dense_input_gradient(layer.shape(n), ws.delta(l), network.w(layer), ws.delta(l - 1), ws.scratch());
-    multiply_rows(n, layer.fan_in, ws.delta(l - 1), ws.mask(l), ws.delta(l - 1));
-    return activation_backward(n, layer.fan_in, ws.delta(l - 1), ws.z(l - 1), ws.a(l - 1), ws.delta(l - 1),
-                               network.layers()[l - 1].activation);
-  }
-  dense_error_below(layer.shape(n), ws.delta(l), network.w(layer), network.layers()[l - 1].activation, ws.z(l - 1),
-                    ws.a(l - 1), ws.delta(l - 1), ws.scratch());
+  dense_error_below(layer.shape(n), ws.delta(l), network.w(layer), ws.mask(l), network.layers()[l - 1].activation,
+                    ws.z(l - 1), ws.a(l - 1), ws.delta(l - 1), ws.scratch());
 }
 
 // Blocks of rows go through all layers one after the other, each in memory of the task's own.
@@ -213,6 +233,7 @@ double gradient(const Network<T>& network, const Choice& loss, const T* x, std::
       dense_gradient(layer.shape(block), a, delta, into + layer.w, into + layer.b, begin > 0, ws.scratch());
     });
   }
+  for (const Layer& layer : network.layers()) apply_mask(layer, into);
   return total / static_cast<double>(n);
 }
 

@@ -6,13 +6,12 @@
 namespace backpropc {
 
 template <class T>
-double Trainer<T>::learn(const Samples<T>& batch) {
+double Trainer<T>::learn(const Samples<T>& batch, Numbers numbers) {
   const typename Network<T>::Changing changing(*network_);
-  make_room(batch.n);
   if (samples_ != unknown) position_ = 0;  // an epoch begun on an array ends here
   samples_ = unknown;
   if (position_ == 0) epoch_loss_ = epoch_weight_ = 0.0;
-  const BatchLoss loss = update(batch);
+  const BatchLoss loss = take_step(batch, numbers);
   epoch_loss_ += loss.mean * loss.weight;
   epoch_weight_ += loss.weight;
   position_ += batch.n;
@@ -43,10 +42,10 @@ void Trainer<T>::adopt_epoch(const T* parameters, double loss, double validation
   complete_epoch(validation_loss);
 }
 
-#define BPC_INSTANTIATE(T)                              \
-  template double Trainer<T>::learn(const Samples<T>&); \
-  template void Trainer<T>::complete_epoch(double);     \
-  template void Trainer<T>::adopt(const T*);            \
+#define BPC_INSTANTIATE(T)                                       \
+  template double Trainer<T>::learn(const Samples<T>&, Numbers); \
+  template void Trainer<T>::complete_epoch(double);              \
+  template void Trainer<T>::adopt(const T*);                     \
   template void Trainer<T>::adopt_epoch(const T*, double, double);
 
 BPC_INSTANTIATE(float)

@@ -52,11 +52,14 @@ double penalty(std::size_t n, double l1, double l2, const T* w, Buffer<double>& 
 }
 
 template <class T>
-void clip(std::size_t n, T bound, T* gradient) {
+bool clip(std::size_t n, T bound, T* gradient) {
+  T check = 0;  // stays 0 where all are finite
   for (std::size_t i = 0; i < n; ++i) {
     const T g = gradient[i];
+    check += g * T(0);
     gradient[i] = g > bound ? bound : g < -bound ? -bound : g;  // a NaN stays one
   }
+  return check == T(0);
 }
 
 template <class T>
@@ -86,7 +89,7 @@ void hold_columns(std::size_t fan_in, std::size_t fan_out, double most, T* w, do
 #define BPC_INSTANTIATE(T)                                                         \
   template void add_penalty_gradient(std::size_t, T, T, const T*, T*);             \
   template double penalty(std::size_t, double, double, const T*, Buffer<double>&); \
-  template void clip(std::size_t, T, T*);                                          \
+  template bool clip(std::size_t, T, T*);                                          \
   template double sum_of_squares(std::size_t, const T*, Buffer<double>&);          \
   template void hold_columns(std::size_t, std::size_t, double, T*, double*);
 

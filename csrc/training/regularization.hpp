@@ -33,9 +33,9 @@ void add_penalty_gradient(std::size_t n, T l1, T l2, const T* w, T* gradient);
 template <class T>
 double penalty(std::size_t n, double l1, double l2, const T* w, Buffer<double>& parts);
 
-// Each of n elements into [−bound, bound].
+// Each of n elements into [−bound, bound]; whether all were finite.
 template <class T>
-void clip(std::size_t n, T bound, T* gradient);
+bool clip(std::size_t n, T bound, T* gradient);
 
 template <class T>
 double sum_of_squares(std::size_t n, const T* p, Buffer<double>& parts);

@@ -11,17 +11,6 @@
 
 namespace backpropc {
 
-namespace {
-
-std::string at_step(const std::string& what, double value, std::uint64_t epoch, std::uint64_t step) {
-  const std::string number = std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-  return what + " is " + number + " in epoch " + std::to_string(epoch) + ", step " + std::to_string(step) +
-         "; it must be finite. The network is as it was before that step. Most often the learning rate is too large, "
-         "or x or t hold values that are not finite or far from 1: lower the rate, or scale the data";
-}
-
-}  // namespace
-
 // Asks stop() once in a while, so that a step of a small network does not pay for the question.
 template <class T>
 class Trainer<T>::Watch {
@@ -69,15 +58,19 @@ void Trainer<T>::resume(const Standing& standing, EpochLosses losses) {
 }
 
 template <class T>
-void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop) {
+void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop,
+                     Numbers numbers) {
   const typename Network<T>::Changing changing(*network_);
+  numbers_ = numbers;
   make_room(std::min(settings_.batch_size, training.n));
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) draw_order();
   const Regularization& r = settings_.regularization;
+  bool is_masked = false;
+  for_each_trainable([&](const Layer& layer) { is_masked = is_masked || layer.mask != nullptr; });
   const bool steps_are_plain =
-      adds_to_parameters() && training.weight == nullptr && !r.drops_out() && r.max_norm == infinity;
+      adds_to_parameters() && training.weight == nullptr && !r.drops_out() && r.max_norm == infinity && !is_masked;
   if (settings_.batch_size == 1 && steps_are_plain) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   if (online_ != nullptr) online_->load();
   // However it ends, the network has what was learned.
@@ -88,19 +81,20 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, c
       online.reset();
     }
   } const saved{online_};
-  train(training, validation, end, stop);
+  std::unique_ptr<Workspace<T>> evaluation;
+  if (validation != nullptr)
+    evaluation = std::make_unique<Workspace<T>>(evaluation_workspace(*network_, settings_.loss, validation->n));
+  const Run run{training, validation, evaluation.get(), stop};
+  numbers == Numbers::finite ? train_finitely(run, end) : train(run, end);
 }
 
 template <class T>
-void Trainer<T>::train(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop) {
-  std::unique_ptr<Workspace<T>> workspace;
-  if (validation != nullptr)
-    workspace = std::make_unique<Workspace<T>>(evaluation_workspace(*network_, settings_.loss, validation->n));
-  Watch watch(stop, 3 * std::min(settings_.batch_size, samples_) * network_->n_parameters());
+void Trainer<T>::train(const Run& run, const End& end) {
+  Watch watch(run.stop, 3 * std::min(settings_.batch_size, samples_) * network_->n_parameters());
   while (epoch_ < end.epoch && step_count() < end.step) {
     if (position_ == 0) begin_epoch();
-    if (!(online_ ? run_online_steps(training, end.step, watch) : run_steps(training, end.step, watch))) return;
-    if (!end_epoch(validation, workspace.get(), stop)) return;
+    if (!(online_ ? run_online_steps(run.training, end.step, watch) : run_steps(run.training, end.step, watch))) return;
+    if (!end_epoch(run)) return;
   }
 }
 
@@ -116,13 +110,14 @@ void Trainer<T>::draw_order() {
   shuffled_order(settings_.seed, epoch_, samples_, order_.data());
 }
 
-// To the end of the epoch; or until so many steps are done or stop(), which makes it false.
+// To the end of the epoch; or until so many steps are done, stop(), or a step that must not be taken, which makes it false.
 template <class T>
 bool Trainer<T>::run_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch) {
   while (position_ < samples_) {
     if (step_count() >= until_step || watch.stopped()) return false;
     const Samples<T> batch = next_batch(training);
     const BatchLoss loss = update(batch);
+    if (blocked_) return false;
     epoch_loss_ += loss.mean * loss.weight;
     epoch_weight_ += loss.weight;
     position_ += batch.n;
@@ -141,12 +136,13 @@ bool Trainer<T>::run_online_steps(const Samples<T>& training, std::uint64_t unti
     const std::size_t n = static_cast<std::size_t>(
         std::min<std::uint64_t>(std::min(watch.steps_left(), samples_ - position_), until_step - step_count()));
     const Samples<T> rest = settings_.shuffle ? training : from(training, position_);
-    const auto [steps, last_loss] = online_->run(n, rest.x, rest.t, settings_.shuffle ? &order_[position_] : nullptr,
-                                                 static_cast<T>(settings_.optimizer.parameters[0]), epoch_loss_);
+    const std::size_t steps =
+        online_->run(n, rest.x, rest.t, settings_.shuffle ? &order_[position_] : nullptr,
+                     static_cast<T>(settings_.optimizer.parameters[0]), numbers_ == Numbers::finite, epoch_loss_);
     position_ += steps;
     epoch_weight_ += static_cast<double>(steps);
     count_steps(steps);
-    if (steps < n) throw NonFinite(at_step("the loss", last_loss, epoch_ + 1, step_count() + 1));
+    if (steps < n) return !(blocked_ = true);
     watch.took(n);
   }
   return true;
@@ -154,14 +150,14 @@ bool Trainer<T>::run_online_steps(const Samples<T>& training, std::uint64_t unti
 
 // False where stop() came during the validation: the epoch's steps are done, but its end is still to come.
 template <class T>
-bool Trainer<T>::end_epoch(const Samples<T>* validation, Workspace<T>* workspace, const Stop& stop) {
+bool Trainer<T>::end_epoch(const Run& run) {
   double validation_loss = std::nan("");
-  if (validation != nullptr) {
+  if (const Samples<T>* const held_out = run.validation) {
     if (online_ != nullptr) online_->save();
     bool stopped = false;
-    const Stop watch = [&] { return stopped = stop(); };
+    const Stop watch = [&] { return stopped = run.stop(); };
     validation_loss =
-        mean_loss(*network_, settings_.loss, validation->x, validation->n, validation->t, *workspace, watch);
+        mean_loss(*network_, settings_.loss, held_out->x, held_out->n, held_out->t, *run.evaluation, watch);
     if (stopped) return false;
   }
   {
@@ -225,25 +221,42 @@ void Trainer<T>::set_learning_rate(double rate) {
 }
 
 template <class T>
-double Trainer<T>::step(const Samples<T>& batch, std::optional<double> learning_rate) {
+double Trainer<T>::step(const Samples<T>& batch, std::optional<double> learning_rate, Numbers numbers) {
   const typename Network<T>::Changing changing(*network_);
   if (learning_rate) settings_.optimizer.parameters[0] = *learning_rate;
-  make_room(batch.n);
-  return update(batch).mean;
+  return take_step(batch, numbers).mean;
 }
 
-// Forward and BP1, then, if the loss is finite, the rest of the step.
+// One update, taken back where the numbers must be finite and are not.
+template <class T>
+typename Trainer<T>::BatchLoss Trainer<T>::take_step(const Samples<T>& batch, Numbers numbers) {
+  make_room(batch.n);
+  numbers_ = numbers;
+  if (numbers == Numbers::any) return update(batch);
+  set_point();
+  const BatchLoss loss = update(batch);
+  if (blocked_ || !is_finite()) {
+    const Fault fault = first_fault();
+    go_back();
+    throw NonFinite(explain(batch, fault));
+  }
+  return loss;
+}
+
+// Forward and BP1, then the rest of the step, unless the loss must be finite and is not.
 template <class T>
 typename Trainer<T>::BatchLoss Trainer<T>::update(const Samples<T>& batch) {
   draw_masks(batch.n);
   forward(*network_, batch.x, batch.n, *workspace_);
   const BatchLoss loss = batch_error(batch);
-  if (!std::isfinite(loss.mean)) throw NonFinite(at_step("the loss", loss.mean, epoch_ + 1, step_count() + 1));
+  blocked_ = numbers_ == Numbers::finite && !std::isfinite(loss.mean);
+  if (blocked_) return loss;
   const double penalized = loss.mean + penalties();
   if (adds_to_parameters())
     update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
     update_by_gradient(batch, {step_count() + 1, penalized, former_loss_});
+  if (blocked_) return loss;
   hold_norms();
   count_steps(1);
   former_loss_ = penalized;
@@ -274,6 +287,7 @@ void Trainer<T>::update_directly(const Samples<T>& batch, T rate) {
              kernels<T>().scale(batch.n * layer.fan_out, -rate, delta);
              dense_gradient(layer.shape(batch.n), a, delta, network_->w(layer), network_->b(layer), true,
                             workspace_->scratch());
+             apply_mask(layer, network_->parameters());
            });
 }
 
@@ -284,7 +298,7 @@ void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now
   const bool at_once = settings_.regularization.clip_norm == infinity;
   const auto finish = [&](std::size_t l, std::size_t begin, std::size_t n) {
     shape_gradient(l, begin, n);
-    if (at_once) descend(begin, n, now);
+    if (at_once) descend(network_->layers()[l], begin, n, now);
   };
   backward(
       *network_, batch.x, batch.n, network_->first_trainable(), *workspace_, [&](std::size_t l, const T* a, T* delta) {
@@ -298,30 +312,35 @@ void Trainer<T>::update_by_gradient(const Samples<T>& batch, const Progress& now
       });
   if (at_once) return;
   bound_norm();
+  if (blocked_) return;
   for_each_trainable([&](const Layer& layer) {
     for_each_block_of_rows(layer.fan_in + 1, 8 * layer.fan_out, [&](std::size_t row, std::size_t rows) {
-      descend(layer.w + row * layer.fan_out, rows * layer.fan_out, now);
+      descend(layer, layer.w + row * layer.fan_out, rows * layer.fan_out, now);
     });
   });
 }
 
-// The optimizer's step on n parameters.
+// The optimizer's step on n parameters of a layer.
 template <class T>
-void Trainer<T>::descend(std::size_t begin, std::size_t n, const Progress& now) {
-  kernels<T>().optimizers[settings_.optimizer.index].step({n, network_->parameters() + begin, gradient_.data() + begin,
-                                                           state_.data() + begin, network_->n_parameters(), now,
-                                                           &settings_.optimizer.parameters});
+void Trainer<T>::descend(const Layer& layer, std::size_t begin, std::size_t n, const Progress& now) {
+  const bool finite = kernels<T>().optimizers[settings_.optimizer.index].step(
+      {n, network_->parameters() + begin, gradient_.data() + begin, state_.data() + begin, network_->n_parameters(),
+       now, &settings_.optimizer.parameters});
+  apply_mask(layer, begin, n, network_->parameters());  // its state may be of a time before the mask
+  if (!finite) gradients_are_finite_.store(false, std::memory_order_relaxed);
 }
 
-// The penalties' gradient and clip_value, for n weights or biases of layer l.
+// The mask, the penalties' gradient and clip_value, for n weights or biases of layer l.
 template <class T>
 void Trainer<T>::shape_gradient(std::size_t l, std::size_t begin, std::size_t n) {
   const Regularization& r = settings_.regularization;
   T* const gradient = gradient_.data() + begin;
+  apply_mask(network_->layers()[l], begin, n, gradient_.data());
   if (r.penalizes() && begin < network_->layers()[l].b)
     add_penalty_gradient(n, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)), network_->parameters() + begin,
                          gradient);
-  if (r.clip_value < infinity) clip(n, static_cast<T>(r.clip_value), gradient);
+  if (r.clip_value < infinity && !clip(n, static_cast<T>(r.clip_value), gradient))
+    gradients_are_finite_.store(false, std::memory_order_relaxed);
 }
 
 // clip_norm: the whole gradient is shrunk to that norm where it is longer (Pascanu, Mikolov, Bengio 2013, Algorithm 1).
@@ -332,8 +351,8 @@ void Trainer<T>::bound_norm() {
     squares += sum_of_squares(layer.end() - layer.w, gradient_.data() + layer.w, parts_);
   });
   const double norm = std::sqrt(squares), most = settings_.regularization.clip_norm;
-  if (!std::isfinite(norm)) throw NonFinite(at_step("the gradient's norm", norm, epoch_ + 1, step_count() + 1));
-  if (norm <= most) return;
+  blocked_ = numbers_ == Numbers::finite && !std::isfinite(norm);
+  if (blocked_ || norm <= most) return;
   const T shrink = static_cast<T>(most / norm);
   for_each_trainable([&](const Layer& layer) {
     for_each_block_of_rows(layer.fan_in + 1, layer.fan_out, [&](std::size_t row, std::size_t rows) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "network/online.hpp"
@@ -49,6 +50,9 @@ struct Standing {
   double former_loss = infinity;          // of the last step's batch, with the penalties
 };
 
+// What the losses, gradients and parameters of a run may be.
+enum class Numbers { finite, any };
+
 template <class T>
 class Trainer {
  public:
@@ -76,15 +80,17 @@ class Trainer {
 
   // Trains until `until_epoch` epochs are completed or `until_step` steps done, whichever is first, from where the last call
   // was stopped; an epoch whose last step is done is completed. stop() is asked now and then, between whole steps. Nothing
-  // is allocated per step. A loss that is not finite throws NonFinite before the step that would have spread it.
+  // is allocated per step. Where the numbers must be finite, the first that is not throws NonFinite, and everything is as it
+  // was before its step.
   struct End {
     std::uint64_t epoch, step = std::numeric_limits<std::uint64_t>::max();
   };
-  void fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop);
+  void fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop,
+           Numbers numbers = Numbers::finite);
 
   // An epoch whose batches come one by one from a caller who alone knows when it ends: a step on one of them, its loss
   // before it; how many samples the epoch under way has had of this kind; the epoch's end.
-  double learn(const Samples<T>& batch);
+  double learn(const Samples<T>& batch, Numbers numbers = Numbers::finite);
   std::size_t learned() const { return samples_ == unknown ? position_ : 0; }
   void complete_epoch(double validation_loss);
 
@@ -102,7 +108,7 @@ class Trainer {
   void set_learning_rate(double rate);
 
   // One update on all of the samples; the loss before it. A rate given here is the optimizer's from now on.
-  double step(const Samples<T>& batch, std::optional<double> learning_rate = {});
+  double step(const Samples<T>& batch, std::optional<double> learning_rate = {}, Numbers numbers = Numbers::finite);
 
  private:
   void begin_epoch();
@@ -110,8 +116,14 @@ class Trainer {
   class Watch;
   bool run_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch);
   bool run_online_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch);
-  void train(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop);
-  bool end_epoch(const Samples<T>* validation, Workspace<T>* workspace, const Stop& stop);
+  struct Run {
+    const Samples<T>& training;
+    const Samples<T>* validation;
+    Workspace<T>* evaluation;  // where there are validation data
+    const Stop& stop;
+  };
+  void train(const Run& run, const End& end);
+  bool end_epoch(const Run& run);
   Samples<T> from(const Samples<T>& samples, std::size_t position) const;
   Samples<T> next_batch(const Samples<T>& training);
   bool adds_to_parameters() const;
@@ -120,13 +132,14 @@ class Trainer {
     double mean, weight;  // Σ wᵢEᵢ / Σ wᵢ, and Σ wᵢ
   };
   BatchLoss update(const Samples<T>& batch);
+  BatchLoss take_step(const Samples<T>& batch, Numbers numbers);
   BatchLoss batch_error(const Samples<T>& batch);
   void update_directly(const Samples<T>& batch, T rate);
   void update_by_gradient(const Samples<T>& batch, const Progress& now);
   void draw_masks(std::size_t n);
   double penalties();
   void shape_gradient(std::size_t l, std::size_t begin, std::size_t n);
-  void descend(std::size_t begin, std::size_t n, const Progress& now);
+  void descend(const Layer& layer, std::size_t begin, std::size_t n, const Progress& now);
   void bound_norm();
   // f(layer) for each layer that learns.
   template <class F>
@@ -136,6 +149,21 @@ class Trainer {
   }
   void hold_norms();
   void make_room(std::size_t batch);
+
+  // In finite.cpp: a point to go back to, and what of a step is not finite.
+  struct Fault {
+    std::size_t parameter;  // that is not finite, or their number
+    double value;
+  };
+  void train_finitely(const Run& run, const End& end);
+  void set_point();
+  void go_back();
+  bool is_finite() const;
+  Fault first_fault_in(const T* parameters) const;
+  Fault first_fault() const { return first_fault_in(network_->parameters()); }
+  std::string explain(const Samples<T>& batch, const Fault& after);
+  std::string way_to_loss(std::size_t n) const;
+  Buffer<T> whole_gradient(const Samples<T>& batch);
 
   std::shared_ptr<Network<T>> network_;
   TrainerSettings settings_;
@@ -155,6 +183,16 @@ class Trainer {
   double former_loss_ = infinity;           // of the last step's batch, with the penalties
   EpochLosses losses_;
   mutable std::mutex losses_mutex_;
+
+  struct Point {
+    Standing standing;
+    std::size_t epochs = 0;
+    Buffer<T> parameters, state;
+  };
+  Numbers numbers_ = Numbers::finite;  // of the call under way
+  Point point_;
+  bool blocked_ = false;                          // the step to come was not taken: its loss or norm is not finite
+  std::atomic<bool> gradients_are_finite_{true};  // of the steps since the point, where they are stored
 };
 
 extern template class Trainer<float>;

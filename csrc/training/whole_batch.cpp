@@ -68,8 +68,9 @@ class ResidualRows {
     const T* const a = ws_.a(network_.layers().size() - 1);
     for (std::size_t i = 0; i < block.n; ++i)
       for (std::size_t j = 0; j < outputs_; ++j)
-        row(i, j)[columns_ - 1] =
-            root_[i] * (static_cast<double>(a[i * outputs_ + j]) - static_cast<double>(block.t.rows[i * outputs_ + j]));
+        row(i, j)[columns_ - 1] = root_[i] == 0.0 ? 0.0
+                                                  : root_[i] * (static_cast<double>(a[i * outputs_ + j]) -
+                                                                static_cast<double>(block.t.rows[i * outputs_ + j]));
     for (std::size_t j = 0; j < outputs_; ++j) fill_derivatives(block, j);
   }
 
@@ -116,6 +117,10 @@ class ResidualRows {
   }
 
   static void outer_product(double root, const Layer& layer, const T* a, const T* delta, double* into) {
+    if (root == 0.0) {  // where a or delta may be infinite
+      std::fill_n(into, layer.end() - layer.w, 0.0);
+      return;
+    }
     for (std::size_t p = 0; p < layer.fan_in; ++p, into += layer.fan_out)
       for (std::size_t q = 0; q < layer.fan_out; ++q)
         into[q] = root * (static_cast<double>(a[p]) * static_cast<double>(delta[q]));
@@ -147,11 +152,13 @@ double whole_loss(const Network<T>& network, const Choice& loss, const Samples<T
 template <class T>
 double whole_gradient(const Network<T>& network, const Choice& loss, const Samples<T>& samples, T* into,
                       const Stop& stop) {
-  return pass(
-      network, loss, samples, true, stop,
-      [into](std::size_t begin, const Layer& layer, std::size_t n, const T* a, const T* delta, Workspace<T>& ws) {
-        dense_gradient(layer.shape(n), a, delta, into + layer.w, into + layer.b, begin > 0, ws.scratch());
-      });
+  const double value =
+      pass(network, loss, samples, true, stop,
+           [into](std::size_t begin, const Layer& layer, std::size_t n, const T* a, const T* delta, Workspace<T>& ws) {
+             dense_gradient(layer.shape(n), a, delta, into + layer.w, into + layer.b, begin > 0, ws.scratch());
+           });
+  for (const Layer& layer : network.layers()) apply_mask(layer, into);
+  return value;
 }
 
 template <class T>

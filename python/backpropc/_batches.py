@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -70,6 +70,10 @@ class Pass:
         """Return the next batch, with its number of samples; None at the end."""
         return self._ahead.pop() if self._ahead else self._fetch()
 
+    def put_back(self, batch: tuple[int, _core.Samples]) -> None:
+        """Make this the next batch again."""
+        self._ahead.append(batch)
+
     def at_end(self) -> bool:
         """Return whether there are no more, which takes looking one ahead."""
         if not self._ahead:
@@ -95,7 +99,8 @@ class Pass:
                     f"interrupted after {self._skip}; the batches must be the same as before"
                 )
             weights = self._weights(weight, targets, where)
-            return len(rows), trainer._core.check(rows, targets, weights, f"{where}: ")
+            finite = trainer.on_nonfinite == "raise"
+            return len(rows), trainer._core.check(rows, targets, weights, f"{where}: ", finite)
         if self._seen == 0:
             raise ValueError(f"there is no {self._name} 0; every pass must give at least one batch")
         if self._seen < self._skip:
@@ -146,16 +151,23 @@ class ByBatches:
         self.validates = validation is not None
         self._pass: Pass | None = None
 
-    def run(self, until_epoch: int, until_step: int) -> None:
-        """Train until so many epochs are completed or steps done, whichever is first."""
+    def run(self, until_epoch: int, until_step: int, finite: bool) -> None:
+        """Train until so many epochs are completed or steps done; raise where numbers must be finite and are not."""
         core = self._core
         while core.epoch < until_epoch and core.step_count < until_step:
             if self._pass is None:
                 self._pass = Pass(self._trainer, self._batches, "batch", core.learned, self._class_weight)
             while core.step_count < until_step and (batch := self._pass.next()) is not None:
-                core.learn(batch[1])
+                self._learn(batch, finite)
             if self._pass.at_end():
                 self._end_epoch()
+
+    def _learn(self, batch: tuple[int, _core.Samples], finite: bool) -> None:
+        try:
+            self._core.learn(batch[1], finite)
+        except FloatingPointError:  # not taken; who tries again begins with it
+            cast(Pass, self._pass).put_back(batch)
+            raise
 
     def _end_epoch(self) -> None:
         if math.isnan(self._core.epoch_loss):

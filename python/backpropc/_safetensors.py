@@ -21,7 +21,7 @@ from ._arguments import FLOAT32, FLOAT64, FloatArray, shown
 
 HEADER_LIMIT = 2**20
 LENGTH_BYTES = 8
-CODES = {FLOAT64: "F64", FLOAT32: "F32"}
+CODES = {FLOAT64: "F64", FLOAT32: "F32", np.dtype(np.bool_): "BOOL"}
 METADATA = "__metadata__"
 
 

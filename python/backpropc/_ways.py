@@ -26,8 +26,8 @@ class Way(Protocol):
     done: bool
     validates: bool  # whether each epoch ends with a validation loss
 
-    def run(self, until_epoch: int, until_step: int) -> None:
-        """Train until so many epochs are completed or steps done, whichever is first."""
+    def run(self, until_epoch: int, until_step: int, finite: bool) -> None:
+        """Train until so many epochs are completed or steps done; raise where numbers must be finite and are not."""
 
 
 class InCore:
@@ -39,9 +39,9 @@ class InCore:
         self._core, self._training, self._validation = core, training, validation
         self.validates = validation is not None
 
-    def run(self, until_epoch: int, until_step: int) -> None:
-        """Train until so many epochs are completed or steps done, whichever is first."""
-        self._core.fit(self._training, self._validation, until_epoch, until_step)
+    def run(self, until_epoch: int, until_step: int, finite: bool) -> None:
+        """Train until so many epochs are completed or steps done; raise where numbers must be finite and are not."""
+        self._core.fit(self._training, self._validation, until_epoch, until_step, finite)
 
 
 def way_through_arrays(trainer: Trainer, training: Data, validation: Data | None) -> Way:

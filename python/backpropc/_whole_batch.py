@@ -52,6 +52,7 @@ class Objective:
     def __init__(self, network: Network, loss: Definition, l2: Sequence[float], samples: _core.Samples) -> None:
         self.network, self.loss, self.samples = network, loss, samples
         self.when = ""  # of the step that is sought, for messages
+        self.must_be_finite = True
         self._l2 = l2
         self._last: tuple[tuple[bytes, bytes], Evaluation] | None = None
         self.begin()
@@ -62,7 +63,11 @@ class Objective:
         self.core = self.network._core.copy()
         self.parameters = self.core.parameters()
         sizes = [(layer.w.size, layer.b.size) for layer in layers]
-        self.learns = np.repeat([layer.trainable for layer in layers], [sum(size) for size in sizes])
+        self.in_layers = np.repeat([layer.trainable for layer in layers], [sum(size) for size in sizes])
+        masks = [np.ones(layer.w.shape, bool) if layer.mask is None else layer.mask for layer in layers]
+        pairs = zip(masks, layers, strict=True)
+        there = np.concatenate([np.r_[mask.ravel(), np.ones(layer.b.size, bool)] for mask, layer in pairs])
+        self.learns = self.in_layers & there
         of_layers = self._l2 or [0.0] * len(layers)
         penalty = [number for l2 in of_layers for number in (l2, 0.0)]
         self.penalty = np.repeat(penalty, [n for size in sizes for n in size])[self.learns]
@@ -83,10 +88,9 @@ class Objective:
             return loss + 0.5 * float(np.sum(self.penalty * (x * x)))
 
     def loss_at(self, x: FloatArray) -> float:
-        """Return E at x, from which a step is to begin."""
+        """Return E at x."""
         self.go_to(x)
         loss = _core.whole_loss(self.core, self.samples, self.loss._choice)
-        self.require_finite(loss)
         return loss
 
     def value(self, x: FloatArray) -> float:
@@ -94,13 +98,14 @@ class Objective:
         x = self.go_to(x)
         return self.penalized(_core.whole_loss(self.core, self.samples, self.loss._choice), x)
 
-    def require_finite(self, value: float) -> None:
-        """Raise a FloatingPointError for a value of which no step can begin."""
-        if not math.isfinite(value):
+    def is_start(self, value: float) -> bool:
+        """Return whether a step can begin where the value is this; a FloatingPointError where it must be."""
+        if self.must_be_finite and not math.isfinite(value):
             raise FloatingPointError(
-                f"the loss is {value} in {self.when}; it must be finite. The network is as it was before that step. "
-                "Most often x or t hold values far from 1, or the initial parameters are too large: scale the data"
+                f"the loss is {value} in {self.when}; it must be finite. Most often x or t hold values far from 1, or "
+                "the initial parameters are too large: scale the data"
             )
+        return math.isfinite(value)
 
     def evaluate(self, x: FloatArray) -> Evaluation:
         """Return the objective and its gradient at x."""
@@ -177,8 +182,9 @@ class WholeBatch:
         self._core, self._method, self._objective, self._validation = core, method, objective, validation
         self.done, self.validates = False, validation is not None
 
-    def run(self, until_epoch: int, until_step: int) -> None:
+    def run(self, until_epoch: int, until_step: int, finite: bool) -> None:
         """Train until so many epochs are completed or steps done, or until no step lowers the objective."""
+        self._objective.must_be_finite = finite
         while self._core.epoch < until_epoch and self._core.step_count < until_step and not self.done:
             found = self._next()
             if found is None:
@@ -190,8 +196,9 @@ class WholeBatch:
             self._core.adopt_epoch(objective.parameters, found.loss, loss)
             self._method.state = found.state
 
-    def step(self) -> float:
+    def step(self, finite: bool) -> float:
         """Take one step that is not part of an epoch; return E before it."""
+        self._objective.must_be_finite = finite
         found = self._next()
         if found is None:
             return self._objective.evaluate(self._objective.begin()).loss

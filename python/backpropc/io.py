@@ -4,12 +4,13 @@ A file holds numbers and names. The names are looked up in the lists of this ver
 evaluated or used as a path. A file that this module would not have written for any network is refused.
 
 The metadata are ``format`` ("backpropc"), ``version`` (of the format: a newer one than its own is refused) and
-``configuration``. Its ``network`` says how the tensors ``layers.0.w``, ``layers.0.b``, … belong together. That of a
-trainer has also ``trainer``, its arguments; ``standing``, where it is in its data; and ``metrics``, their names. Its
-tensors are also ``optimizer.0``, …, each a number of the optimizer's state for every parameter (of one that Python
-adds: ``optimizer.`` and a name), and ``history.loss``,
-``history.val_loss``, ``metrics.0``, …, each a number for every epoch. If it was saved in the middle of a fit with early
-stopping, ``early_stopping`` and the tensor ``early_stopping.best`` are what that has seen.
+``configuration``. Its ``network`` says how the tensors ``layers.0.w``, ``layers.0.b``, … belong together; a layer that
+is ``masked`` has also ``layers.0.mask``. That of a trainer has also ``trainer``, its arguments; ``standing``, where it
+is in its data; and ``metrics``, their names. Its tensors are also ``optimizer.0``, …, each a number of the optimizer's
+state for every parameter (of one that Python adds: ``optimizer.`` and a name), and ``history.loss``,
+``history.val_loss``, ``metrics.0``, …, each a number for every epoch.
+If it was saved in the middle of a fit with early stopping, ``early_stopping`` and the tensor ``early_stopping.best``
+are what that has seen.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ._files import file_name, open_to_read, write_whole
 from ._methods import METHODS
 from ._safetensors import Expected, File, encode, parse, same_names
 from .definitions import FAMILIES, Definition
-from .layers import Dense
+from .layers import Dense, Layer
 from .monitoring import EarlyStopping, Seen
 from .network import Network
 from .schedules import BY_NAME as SCHEDULES
@@ -58,7 +59,8 @@ NOT_IN_JSON = {"inf": math.inf, "-inf": -math.inf}  # written as these words
 def save_network(network: Network, path: object) -> None:
     """Write a network to a file; see `Network.save`."""
     parameters = network._core.copy().parameters()  # of one moment between two steps
-    _write(path, {"network": _network_configuration(network)}, _layer_tensors(network, parameters))
+    tensors = {**_layer_tensors(network, parameters), **_mask_tensors(network)}
+    _write(path, {"network": _network_configuration(network)}, tensors)
 
 
 def save_trainer(trainer: Trainer, path: object) -> None:
@@ -73,7 +75,7 @@ def save_trainer(trainer: Trainer, path: object) -> None:
         "standing": {name: _in_json(number) for name, number in standing.items()},
         "metrics": metrics,
     }
-    tensors = _layer_tensors(trainer.network, now["parameters"])
+    tensors = {**_layer_tensors(trainer.network, now["parameters"]), **_mask_tensors(trainer.network)}
     tensors.update(_slot_tensors(trainer.optimizer, now["optimizer_state"]))
     tensors.update(_method_tensors(trainer))
     tensors["history.loss"] = now["losses"]
@@ -123,6 +125,8 @@ def _opened(path: object) -> Iterator[File]:
 def _write(path: object, configuration: dict[str, Any], tensors: Tensors) -> None:
     for name, array in tensors.items():
         _check_numbers(name, array)
+        if name.endswith(".mask"):
+            _check_masked(name, array, tensors[name.replace(".mask", ".w")])
     text = json.dumps(configuration, separators=(",", ":"), allow_nan=False)
     metadata = {"format": FORMAT, "version": str(VERSION), "configuration": text}
     write_whole(file_name(path), encode(metadata, tensors))
@@ -134,10 +138,11 @@ def _load(
     """Check everything that the header says, then make what it describes and read the numbers into it."""
     configuration = _configuration(file.metadata)
     plans, dtype = _plans(configuration["network"])
-    expected = _expected_layers(plans, dtype)
+    masked = [index for index, layer in enumerate(configuration["network"]["layers"]) if "masked" in layer]
+    expected = _expected_layers(plans, dtype, masked)
     if "trainer" not in configuration:
         file.expect(expected)
-        return _read_network(file, network_cls, plans, dtype), None
+        return _read_network(file, network_cls, plans, dtype, masked), None
     settings, standing = _settings(configuration["trainer"]), _standing(configuration["standing"])
     metrics = _metrics(configuration["metrics"])
     seen = _seen(configuration["early_stopping"]) if "early_stopping" in configuration else None
@@ -150,7 +155,7 @@ def _load(
     expected["history.loss"] = expected["history.val_loss"] = of_epochs
     expected.update({f"metrics.{index}": of_epochs for index in range(len(metrics))})
     file.expect(expected)
-    network = _read_network(file, network_cls, plans, dtype)
+    network = _read_network(file, network_cls, plans, dtype, masked)
     trainer = trainer_cls(network, **settings)
     by_batches = standing["samples"] == UNKNOWN
     if standing["position"] % trainer.batch_size and standing["position"] != standing["samples"] and not by_batches:
@@ -188,6 +193,7 @@ def _network_configuration(network: Network) -> dict[str, Any]:
             "fan_out": layer.fan_out,
             "activation": _encoded(layer.activation, "activation"),
             "trainable": layer.trainable,
+            **({} if layer.mask is None else {"masked": True}),
         }
         for layer in network.layers
     ]
@@ -205,8 +211,12 @@ def _plans(value: Any) -> tuple[tuple[Dense, ...], np.dtype[Any]]:
     plans: list[Dense] = []
     for index, layer in enumerate(value["layers"]):
         name = f"layers[{index}]"
-        _require_object(layer, ("fan_in", "fan_out", "activation", "trainable"), name)
-        plan = Dense(**{**layer, "activation": _decoded(layer["activation"], "activation")})
+        names = ("fan_in", "fan_out", "activation", "trainable")
+        _require_object(layer, names, name, optional=("masked",))
+        if layer.get("masked", True) is not True:
+            raise ValueError(f"{name}: masked is {shown(layer['masked'])}; it must be true where it is given")
+        of_plan = {key: layer[key] for key in names}
+        plan = Dense(**{**of_plan, "activation": _decoded(layer["activation"], "activation")})
         if plans and plans[-1].fan_out != plan.fan_in:
             raise ValueError(f"{name}: fan_in is {plan.fan_in}; it must be {plans[-1].fan_out}, as many as go in")
         plans.append(plan)
@@ -327,19 +337,45 @@ def _layer_tensors(network: Network, parameters: FloatArray) -> Tensors:
     return tensors
 
 
-def _expected_layers(plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> dict[str, Expected]:
-    expected = {}
+def _mask_tensors(network: Network) -> Tensors:
+    masks = ((index, layer.mask) for index, layer in enumerate(network.layers))
+    return {f"layers.{index}.mask": mask for index, mask in masks if mask is not None}
+
+
+def _expected_layers(plans: tuple[Dense, ...], dtype: np.dtype[Any], masked: list[int]) -> dict[str, Expected]:
+    expected = {
+        f"layers.{index}.mask": Expected(np.dtype(np.bool_), (plans[index].fan_in, plans[index].fan_out))
+        for index in masked
+    }
     for index, plan in enumerate(plans):
         expected[f"layers.{index}.w"] = Expected(dtype, (plan.fan_in, plan.fan_out))
         expected[f"layers.{index}.b"] = Expected(dtype, (plan.fan_out,))
     return expected
 
 
-def _read_network(file: File, cls: type[AnyNetwork], plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> AnyNetwork:
+def _read_network(
+    file: File, cls: type[AnyNetwork], plans: tuple[Dense, ...], dtype: np.dtype[Any], masked: list[int]
+) -> AnyNetwork:
     network = cls._of_zeros(plans, dtype)
     for name, array in _layer_tensors(network, network.parameters).items():
         _read_numbers(file, name, array)
+    for index in masked:
+        _read_mask(file, f"layers.{index}", network.layers[index])
     return network
+
+
+def _read_mask(file: File, name: str, layer: Layer) -> None:
+    mask = np.empty(layer.w.shape, np.uint8)
+    file.read_into(f"{name}.mask", mask)
+    if mask.max() > 1:
+        raise ValueError(f"{name}.mask has the value {mask.max()}; it must be 0 or 1")
+    _check_masked(f"{name}.mask", mask != 0, layer.w)
+    layer.mask = mask
+
+
+def _check_masked(name: str, mask: FloatArray, w: FloatArray) -> None:
+    if w[~mask].any():
+        raise ValueError(f"{name} leaves out weights that are not 0")
 
 
 def _slot_tensors(optimizer: Definition, state: FloatArray) -> Tensors:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from ._arguments import FloatArray, real_array, shape_error, shown, truth, whole_number
@@ -29,13 +29,15 @@ class Dense:
         Whether updates change the layer.
     initializer, bias_initializer : str or initializer object
         What the weights and the biases start as, one of `INITIALIZERS`.
+    mask : array_like of bool, or of 0 and 1, shape (fan_in, fan_out), or None
+        Which weights there are; the others are 0 and remain so. None is all of them.
 
     Raises
     ------
     TypeError
         An argument is of the wrong type.
     ValueError
-        A size is below 1, or a name is unknown.
+        A size is below 1, a name is unknown, or the mask is of another shape or holds something else.
     """
 
     fan_in: int
@@ -44,6 +46,8 @@ class Dense:
     trainable: bool
     initializer: Definition
     bias_initializer: Definition
+    mask: NDArray[np.bool_] | None = field(compare=False)
+    _mask_bytes: bytes | None = field(init=False)  # the mask, in a form that compares and hashes
 
     def __init__(
         self,
@@ -53,19 +57,23 @@ class Dense:
         trainable: bool = True,
         initializer: str | Definition = "glorot_uniform",
         bias_initializer: str | Definition = "zeros",
+        mask: ArrayLike | None = None,
     ) -> None:
+        shape = whole_number(fan_in, "fan_in", 1), whole_number(fan_out, "fan_out", 1)
+        of_weights = None if mask is None else mask_value(mask, shape)
         vars(self).update(  # what is frozen cannot be assigned
-            fan_in=whole_number(fan_in, "fan_in", 1),
-            fan_out=whole_number(fan_out, "fan_out", 1),
+            fan_in=shape[0],
+            fan_out=shape[1],
             activation=ACTIVATION.resolve(activation, "activation"),
             trainable=truth(trainable, "trainable"),
             initializer=INITIALIZER.resolve(initializer, "initializer"),
             bias_initializer=INITIALIZER.resolve(bias_initializer, "bias_initializer"),
+            mask=of_weights,
+            _mask_bytes=None if of_weights is None else of_weights.tobytes(),
         )
 
     def __repr__(self) -> str:
-        frozen = "" if self.trainable else ", trainable=False"
-        return f"Dense({self.fan_in}, {self.fan_out}, {self.activation.short!r}{frozen})"
+        return f"Dense({self.fan_in}, {self.fan_out}, {self.activation.short!r}{_options(self)})"
 
 
 class Layer:
@@ -83,6 +91,8 @@ class Layer:
         σ.
     trainable : bool
         Whether updates change the layer; may be set.
+    mask : ndarray of bool, shape (fan_in, fan_out), or None
+        Which weights there are; may be set.
     """
 
     __slots__ = ("_b", "_core", "_index", "_plan", "_w")
@@ -113,6 +123,7 @@ class Layer:
     @w.setter
     def w(self, value: ArrayLike) -> None:
         write_into(self._w, value, "w")
+        self.apply_mask()
 
     @property
     def b(self) -> FloatArray:
@@ -132,9 +143,51 @@ class Layer:
     def trainable(self, value: bool) -> None:
         self._core.set_trainable(self._index, truth(value, "trainable"))
 
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Which weights there are, a read-only copy; None for all of them.
+
+        A weight that the mask leaves out becomes 0 when the mask is set, and when `w` or the network's `parameters`
+        are assigned. No step changes it, whatever the optimizer, and its gradient is 0. What is written into the views
+        is not watched: the next step of a layer that learns sets it to 0 again.
+        """
+        mask = self._core.mask(self._index)
+        return None if mask is None else mask_value(mask, (self.fan_in, self.fan_out))
+
+    @mask.setter
+    def mask(self, value: ArrayLike | None) -> None:
+        mask = None if value is None else mask_value(value, (self.fan_in, self.fan_out)).view(np.uint8)
+        self._core.set_mask(self._index, mask)
+
+    def apply_mask(self) -> None:
+        """Set the weights to 0 that the mask leaves out."""
+        mask = self._core.mask(self._index)
+        if mask is not None:
+            self._w[mask == 0] = 0
+
     def __repr__(self) -> str:
-        frozen = "" if self.trainable else ", trainable=False"
-        return f"Layer({self.fan_in}, {self.fan_out}, {self.activation!r}{frozen})"
+        return f"Layer({self.fan_in}, {self.fan_out}, {self.activation!r}{_options(self)})"
+
+
+def _options(layer: Dense | Layer) -> str:
+    """Return what differs from the default, as a repr shows it."""
+    mask = layer.mask
+    sparse = "" if mask is None else f", mask=<{np.count_nonzero(mask)} of {mask.size} weights>"
+    return sparse if layer.trainable else f", trainable=False{sparse}"
+
+
+def mask_value(value: ArrayLike, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return a mask as a read-only array of bool."""
+    array = real_array(value, "mask")
+    if array.shape != shape:
+        raise shape_error("mask", array.shape, f"{shape}, as w")
+    wrong = np.argwhere((array != 0) & (array != 1))
+    if len(wrong):
+        i, j = wrong[0]
+        raise ValueError(f"mask[{i}, {j}] is {array[i, j]}; it must be 0 or 1, or a bool")
+    mask = np.array(array, dtype=np.bool_, order="C")
+    mask.flags.writeable = False
+    return mask
 
 
 def write_into(view: FloatArray, value: ArrayLike, name: str) -> None:

@@ -35,7 +35,7 @@ ENTRY = describe(
     "half sum of squares is E (the mean over the samples), by the parameters of the layers that learn. Each step\n"
     "takes all samples and is an epoch: batch_size and shuffle have no effect. The fit ends before its last epoch\n"
     "where the gradient is no longer than min_gradient, or where no lambda up to max_damping leads to a lower E.\n"
-    "l2, weights of samples and frozen layers are taken; l1, dropout and bounds are refused.\n\n"
+    "l2, weights of samples, masks and frozen layers are taken; l1, dropout and bounds are refused.\n\n"
     "J^T J is summed up in blocks of samples by the core, in float64 and to the same bits everywhere: memory grows\n"
     "with the square of the number of parameters, by 16 bytes, not with the samples, and a MemoryError tells where\n"
     "that is more than the machine has. The equations are solved by LAPACK through NumPy, whose last bits depend on\n"
@@ -71,6 +71,8 @@ class LevenbergMarquardt(Method):
         """Return the next step, or None where there is none that lowers the objective."""
         x = objective.begin()
         loss = objective.loss_at(x)
+        if not objective.is_start(loss):
+            return None
         matrix, gradient = normal_equations(objective, x)
         options: dict[str, Any] = self.optimizer.parameters
         if dot(gradient, gradient) <= options["min_gradient"] ** 2:
@@ -87,12 +89,16 @@ class LevenbergMarquardt(Method):
 
 def normal_equations(objective: Objective, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return JᵀJ and Jᵀr, with the penalty's share in both."""
-    n = x.size
+    n = int(np.count_nonzero(objective.in_layers))
     require_room(n)
     factor = 1.0 if objective.loss.name == "half_squared_error" else 2.0 / objective.network.sizes[-1]
     both = np.zeros((n + 1, n + 1))
     _core.add_normal_equations(objective.core, objective.samples, objective.loss._choice, factor, both)
-    matrix, gradient = both[:n, :n], both[:n, n] + objective.penalty * x
+    matrix, gradient = both[:n, :n], both[:n, n]
+    if x.size < n:  # a mask leaves weights out
+        there = np.flatnonzero(objective.learns[objective.in_layers])
+        matrix, gradient = matrix[np.ix_(there, there)], gradient[there]
+    gradient = gradient + objective.penalty * x
     np.einsum("ii->i", matrix)[...] += objective.penalty
     return matrix, gradient
 

@@ -20,6 +20,7 @@ from ._arguments import (
     shape_error,
 )
 from ._batches import Batches
+from ._nonfinite import NonFinite, policy
 from ._samples import samples_for
 from ._weights import ClassWeight
 from .definitions import LOSS, OPTIMIZER, Definition
@@ -157,6 +158,8 @@ class Network:
     @parameters.setter
     def parameters(self, value: ArrayLike) -> None:
         write_into(self._parameters, value, "parameters")
+        for layer in self._layers:
+            layer.apply_mask()
 
     def __repr__(self) -> str:
         layers = " → ".join(f"{plan.fan_out} {plan.activation.short}" for plan in self._plans)
@@ -273,7 +276,12 @@ class Network:
         return Trace(value, tuple(layers))
 
     def update(
-        self, x: ArrayLike, t: ArrayLike, learning_rate: float, loss: str | Definition = "half_squared_error"
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        learning_rate: float,
+        loss: str | Definition = "half_squared_error",
+        on_nonfinite: str = "raise",
     ) -> float:
         """Take one step of gradient descent, in place: the lecture's ``update(x, y)``.
 
@@ -283,6 +291,8 @@ class Network:
             As for `loss`.
         learning_rate : float
             μ, at least 0 and finite in the network's dtype.
+        on_nonfinite
+            As for `Trainer`.
 
         Returns
         -------
@@ -294,12 +304,13 @@ class Network:
         TypeError, ValueError, RuntimeError
             As for `loss`; the network is then as it was.
         FloatingPointError
-            E is not finite; the network is as it was.
+            E, the gradient or a parameter is not finite, and `on_nonfinite` is ``"raise"``; the network is as it was.
         """
         definition = LOSS.resolve(loss, "loss")
         rate = rate_for(self._dtype, learning_rate)
         _, rows, targets = samples_for(self, x, t, definition)
-        return self._updater_for(definition).step(rows, targets, rate)
+        step = self._updater_for(definition).step
+        return NonFinite(policy(on_nonfinite)).run(lambda finite: step(rows, targets, rate, finite))
 
     def _updater_for(self, loss: Definition) -> _core.Trainer:
         """Return the core's trainer of the last `update`, where that had the same loss, or a new one."""
@@ -331,6 +342,7 @@ class Network:
         clip_norm: float | None = None,
         max_norm: float | None = None,
         schedule: str | Schedules | None = None,
+        on_nonfinite: str = "raise",
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         metrics: Sequence[str | Metric] = (),
@@ -351,7 +363,7 @@ class Network:
             As for `Trainer.fit`.
         loss, optimizer, batch_size, shuffle, seed, rng
             As for `Trainer`.
-        l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm, schedule
+        l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm, schedule, on_nonfinite
             As for `Trainer`.
 
         Returns
@@ -389,6 +401,7 @@ class Network:
             clip_norm=clip_norm,
             max_norm=max_norm,
             schedule=schedule,
+            on_nonfinite=on_nonfinite,
         )
         return trainer.fit(
             x,
@@ -484,7 +497,7 @@ class Network:
 
     def __reduce__(self) -> tuple[Any, ...]:
         pairs = zip(self._plans, self._layers, strict=True)
-        plans = tuple(replace(plan, trainable=layer.trainable) for plan, layer in pairs)
+        plans = tuple(replace(plan, trainable=layer.trainable, mask=layer.mask) for plan, layer in pairs)
         return _rebuild, (type(self), plans, self._dtype.name, self._parameters.copy())
 
 
@@ -495,9 +508,13 @@ def _make_core(plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> _core.Network:
         raise ValueError(f"layers are of sizes {sizes}, which makes {n} parameters; a network must fit in memory")
     core = _core.NetworkFloat32 if dtype == FLOAT32 else _core.NetworkFloat64
     try:
-        return core([(plan.fan_in, plan.fan_out, plan.activation._choice, plan.trainable) for plan in plans])
+        network = core([(plan.fan_in, plan.fan_out, plan.activation._choice, plan.trainable) for plan in plans])
     except MemoryError:
         raise MemoryError(f"cannot allocate {n * dtype.itemsize} bytes for a network of {n} parameters") from None
+    for index, plan in enumerate(plans):
+        if plan.mask is not None:
+            network.set_mask(index, plan.mask.view(np.uint8))
+    return network
 
 
 def _rebuild(cls: type[Network], plans: tuple[Dense, ...], dtype: str, parameters: FloatArray) -> Network:

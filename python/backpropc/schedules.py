@@ -11,8 +11,9 @@ of the optimizer's own rate and, for `reduce_on_plateau`, of the losses so far. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
+from typing import NamedTuple
 
 from ._arguments import real_number, shown, whole_number
 
@@ -142,6 +143,15 @@ class one_cycle(Schedule):
         )
 
 
+class Plateau(NamedTuple):
+    """What `reduce_on_plateau` has made of the losses of so many epochs."""
+
+    rate: float
+    epochs: int = 0
+    least: float = float("inf")
+    waited: int = 0
+
+
 @dataclass(frozen=True)
 class reduce_on_plateau(Schedule):
     """The rate times `factor` when the loss has not fallen for more than `patience` epochs.
@@ -164,15 +174,20 @@ class reduce_on_plateau(Schedule):
 
     def rate(self, epoch: int, learning_rate: float, losses: Sequence[float] = ()) -> float:
         """Return the rate after these losses: nothing is kept from call to call."""
-        rate, least, waited = learning_rate, float("inf"), 0
-        for loss in losses[:epoch]:
+        return self.after(Plateau(learning_rate), losses[:epoch]).rate
+
+    def after(self, plateau: Plateau, losses: Iterable[float]) -> Plateau:
+        """Return where the losses of more epochs lead."""
+        rate, epochs, least, waited = plateau
+        for loss in losses:
+            epochs += 1
             if loss < least - self.min_delta * abs(least) or least == float("inf"):
                 least, waited = min(least, loss), 0
             else:
                 waited += 1
             if waited > self.patience:
                 rate, waited = max(rate * self.factor, min(self.min_rate, rate)), 0
-        return rate
+        return Plateau(rate, epochs, least, waited)
 
 
 Schedules = Schedule | Callable[[int], float]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _core, schedules
+from . import _core, _nonfinite, schedules
 from ._arguments import (
     FLOAT32,
     LARGEST,
@@ -23,6 +23,7 @@ from ._arguments import (
 from ._batches import Batches, ByBatches, are_batches, batches_for
 from ._checkpoints import NEVER, Checkpoints
 from ._methods import method_for
+from ._nonfinite import NonFinite
 from ._regularization import none_if_infinite, regularization_for
 from ._samples import samples_for
 from ._ways import Data, Way, way_through_arrays, whole_batch
@@ -97,6 +98,11 @@ class Trainer:
     schedule : None, str, schedule object, or callable
         The learning rate of each epoch, from its first step to its last: one of `backpropc.schedules`, or a callable
         from the epoch, counted from 0 since the trainer's birth, to a rate. None is the optimizer's own.
+    on_nonfinite : {"raise", "warn", "ignore"}
+        What follows on the first loss of a step, gradient or parameter that is not finite. ``"raise"``: a
+        FloatingPointError that names the epoch and the step, counted from 1, the layer and the quantity; the network
+        and the trainer are as they were before that step, and can go on. ``"warn"``: a RuntimeWarning of these words,
+        once in a call, and the step is taken all the same, as those that follow. ``"ignore"``: nothing is looked at.
 
     Raises
     ------
@@ -138,6 +144,7 @@ class Trainer:
         clip_norm: float | None = None,
         max_norm: float | None = None,
         schedule: str | Schedules | None = None,
+        on_nonfinite: str = "raise",
     ) -> None:
         from .network import Network
 
@@ -166,8 +173,10 @@ class Trainer:
             network, l1, l2, dropout, input_dropout, clip_value, clip_norm, max_norm
         )
         self._method = method_for(self._optimizer, self._loss, network, self._regularization)
+        self._on_nonfinite = _nonfinite.policy(on_nonfinite)
         self._validated = 0  # epochs completed when validation data were last looked at
         self._metrics: dict[int, dict[str, float]] = {}  # of each epoch that had any
+        self._plateau: schedules.Plateau | None = None  # where `reduce_on_plateau` is, once it has been asked
         self._seen: Seen | None = None  # by the early stopping of the last fit, unless that has come to its end
         self._core: _core.Trainer = trainer_class(network.dtype)(
             network._core,
@@ -250,6 +259,11 @@ class Trainer:
         return self._schedule if self._is_scheduled else None
 
     @property
+    def on_nonfinite(self) -> str:
+        """What follows on a number that is not finite: "raise", "warn" or "ignore"."""
+        return self._on_nonfinite
+
+    @property
     def epoch(self) -> int:
         """Number of epochs completed since the trainer's birth."""
         return self._core.epoch
@@ -259,17 +273,22 @@ class Trainer:
         """The rate of the epoch that is under way or to come; None for an optimizer without one."""
         if not self._is_scheduled:
             return cast("float | None", self._optimizer.parameters.get("learning_rate"))
-        if isinstance(self._schedule, schedules.Schedule):
-            own = cast(float, self._optimizer.parameters["learning_rate"])
-            looks_back = isinstance(self._schedule, schedules.reduce_on_plateau)
-            rate = self._schedule.rate(self.epoch, own, self._watched_losses() if looks_back else ())
+        own = cast(float, self._optimizer.parameters["learning_rate"])
+        if isinstance(self._schedule, schedules.reduce_on_plateau):
+            so_far = self._plateau
+            if so_far is None or so_far.epochs > self.epoch:  # asked during a fit that then took epochs back
+                so_far = schedules.Plateau(own)
+            self._plateau = self._schedule.after(so_far, self._watched_losses(so_far.epochs))
+            rate = self._plateau.rate
+        elif isinstance(self._schedule, schedules.Schedule):
+            rate = self._schedule.rate(self.epoch, own)
         else:
             rate = self._schedule(self.epoch)
         return rate_for(self._network.dtype, rate, f"schedule: the rate of epoch {self.epoch}")
 
-    def _watched_losses(self) -> list[float]:
+    def _watched_losses(self, first: int) -> list[float]:
         """Return what `reduce_on_plateau` looks at: of each epoch the validation loss, or else the training loss."""
-        pairs = zip(self._core.losses_from(0), self._core.validation_losses_from(0), strict=True)
+        pairs = zip(self._core.losses_from(first), self._core.validation_losses_from(first), strict=False)
         return [training if math.isnan(validation) else validation for training, validation in pairs]
 
     @property
@@ -369,7 +388,8 @@ class Trainer:
         MemoryError
             The normal equations of `LevenbergMarquardt` do not fit in memory.
         FloatingPointError
-            The loss is not finite. The step is not taken: the network is as it was before it.
+            A step's loss, gradient or parameters are not finite, and `on_nonfinite` is ``"raise"``. The network and the
+            trainer are as they were before that step.
         RuntimeError
             Another thread is training or reading the network.
         OSError
@@ -397,6 +417,7 @@ class Trainer:
         checkpoints = Checkpoints(self, checkpoint, checkpoint_every, checkpoint_every_steps)
         stopper = _stopper(early_stopping, names, self._network, self._seen)
         self._seen = None if stopper is None else stopper.seen
+        policy = NonFinite(self._on_nonfinite)
         watch = Watch(
             resolve_callbacks(callbacks),
             stopper,
@@ -406,7 +427,7 @@ class Trainer:
         try:
             while self.epoch < end and not watch.stopped and not way.done:
                 checkpoints.save_where_due()
-                self._run(way, data, measures, watch, checkpoints, end)
+                self._run(way, data, measures, watch, checkpoints, policy, end)
             watch.finish()
             self._seen = None
             checkpoints.save()
@@ -421,6 +442,7 @@ class Trainer:
         measures: dict[str, Metric],
         watch: Watch,
         checkpoints: Checkpoints,
+        policy: NonFinite,
         end: int,
     ) -> None:
         """Train up to the next pause, at most an epoch where something changes or looks on after every epoch."""
@@ -429,7 +451,7 @@ class Trainer:
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
         try:
-            way.run(*stop)
+            policy.run(lambda finite: way.run(*stop, finite))
         except KeyboardInterrupt:  # not where one comes later, to an epoch that early stopping has yet to look at
             checkpoints.save()
             raise
@@ -455,7 +477,8 @@ class Trainer:
         """Return the way through arrays, and the data that metrics are of by the prefix of their names."""
         _, rows, targets = samples_for(self._network, cast(ArrayLike, x), t, self._loss, one_allowed=False)
         weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
-        data = {"": Data(rows, targets, self._core.check(rows, targets, weights))}
+        finite = self._on_nonfinite == "raise"
+        data = {"": Data(rows, targets, self._core.check(rows, targets, weights, finite=finite))}
         if validation_data is not None:
             data["val_"] = self._held_out(validation_data)
         return way_through_arrays(self, data[""], data.get("val_")), data
@@ -511,7 +534,8 @@ class Trainer:
         x, t = validation_data
         names = ("validation_data x", "validation_data t")
         _, rows, targets = samples_for(self._network, x, t, self._loss, names=names, one_allowed=False)
-        return Data(rows, targets, self._core.check(rows, targets, None, "validation_data "))
+        finite = self._on_nonfinite == "raise"
+        return Data(rows, targets, self._core.check(rows, targets, None, "validation_data ", finite))
 
     def step(self, x: ArrayLike, t: ArrayLike) -> float:
         """Take one step on one minibatch.
@@ -536,9 +560,12 @@ class Trainer:
         _, rows, targets = samples_for(self._network, x, t, self._loss)
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
+        policy = NonFinite(self._on_nonfinite)
         if self._method is not None:
-            return whole_batch(self, self._method, self._core.check(rows, targets)).step()
-        return self._core.step(rows, targets)
+            finite = self._on_nonfinite == "raise"
+            steps = whole_batch(self, self._method, self._core.check(rows, targets, finite=finite))
+            return policy.run(steps.step)
+        return policy.run(lambda finite: self._core.step(rows, targets, finite=finite))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer and its network to a file, in the safetensors format: all that a resumed run needs.
@@ -610,7 +637,7 @@ class Trainer:
         history = {"loss": self._core.losses_from(first)}
         if self._validated > first:
             history["val_loss"] = self._core.validation_losses_from(first)
-        measured = {epoch: values for epoch, values in self._metrics.items() if epoch >= first}
-        for name in {name: None for values in measured.values() for name in values}:
-            history[name] = [measured.get(epoch, {}).get(name, math.nan) for epoch in epochs]
+        measured = [self._metrics.get(epoch, {}) for epoch in epochs]
+        for name in {name: None for values in measured for name in values}:
+            history[name] = [values.get(name, math.nan) for values in measured]
         return History(epochs, history)

@@ -61,17 +61,21 @@ def step(
     clip_value: float = np.inf,
     clip_norm: float = np.inf,
     max_norm: float = np.inf,
+    connected: Sequence[Array] | None = None,
 ) -> float:
-    """One step down E plus the penalties, in place; returns E alone, before it."""
+    """One step down E plus the penalties, in place; returns E alone, before it. Weights not `connected` stay 0."""
     zero = [0.0] * len(net.w)
     l1, l2 = l1 or zero, l2 or zero
     weight = np.ones(len(x)) if weight is None else weight
     value, dw, db = gradients(net, x, t, loss, weight, masks or [np.ones(1)] * len(net.w))
     dw = [g + one * np.sign(w) + two * w for g, w, one, two in zip(dw, net.w, l1, l2, strict=True)]
+    connected = connected or [np.ones(1)] * len(net.w)
+    dw = [g * there for g, there in zip(dw, connected, strict=True)]
     clipped = [np.clip(g, -clip_value, clip_value) for g in (*dw, *db)]
     norm = np.sqrt(sum((g**2).sum() for g in clipped))
     optimizer.step([*net.w, *net.b], [g * min(1.0, clip_norm / norm) for g in clipped], value + penalty(net, l1, l2))
-    for w in net.w:
+    for w, there in zip(net.w, connected, strict=True):
+        w *= there
         norms = np.linalg.norm(w, axis=0)
         w *= np.where(norms > max_norm, max_norm / norms, 1.0)
     return value

@@ -460,3 +460,31 @@ def test_memory_beyond_the_data_is_a_few_batches(tmp_path: Path) -> None:
     assert grown["shuffled"] <= 4 * batch + order
     assert grown["batches"] <= 8 * batch
     assert grown["copy"] >= 64 * batch
+
+
+# --- numbers that go wrong --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["raise", "warn", "ignore"])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_numbers_that_go_wrong(policy: str, shuffle: bool) -> None:
+    """The third step's loss is infinite: not taken, or taken all the same, as with an array."""
+    t = T.copy()
+    t[9] = 1e30
+    trainers = [make_trainer(bp.SGD(0.1), on_nonfinite=policy, shuffle=shuffle and i == 1) for i in range(2)]
+    for trainer, x, targets in ((trainers[0], X, t), (trainers[1], InBatches(X, t), None)):
+        if policy == "raise":
+            with pytest.raises(FloatingPointError, match="the loss is inf in epoch 1, step 3"):
+                trainer.fit(x, targets)
+            assert (trainer.epoch, trainer.step_count) == (0, 2)
+        elif policy == "warn":
+            with pytest.warns(RuntimeWarning, match="the loss is inf in epoch 1, step 3"):
+                trainer.fit(x, targets)
+        else:
+            trainer.fit(x, targets)
+    assert_same_bits(trainers[1].network.parameters, trainers[0].network.parameters)
+    assert trainers[1].step_count == trainers[0].step_count
+    if policy == "raise":
+        trainers[1].fit(InBatches(X, T))
+        trainers[0].fit(X, T)
+        assert_same_bits(trainers[1].network.parameters, trainers[0].network.parameters)

@@ -105,6 +105,33 @@ def test_sample_weight_is_the_oracles(loss: str, output: str, shuffle: bool) -> 
     assert_within(history.loss, want, 1e-10 * want)
 
 
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.5}, {"clip_norm": 0.1}], ids=str)
+@pytest.mark.parametrize("optimizer", [bp.SGD(0.01), bp.Adam()], ids=str)
+@pytest.mark.parametrize("batch_size", [1, 4])
+@pytest.mark.parametrize("loss", bp.LOSSES)
+def test_a_sample_that_weighs_nothing_does_not_count_whatever_its_loss(
+    loss: str, batch_size: int, optimizer: Any, options: Any, dtype: str
+) -> None:
+    """Two hidden units of it are infinite, and the outputs are ∞ − ∞."""
+    (x, t), losses = data(loss, n=12), []
+    weight = np.ones(12)
+    weight[[2, 7]] = 0
+    nets = [
+        network(SIZES, "relu", "softmax" if loss == "softmax_cross_entropy" else "logistic", dtype) for _ in range(2)
+    ]
+    x[:, 0] = 0
+    for net, spoilt in zip(nets, (0.0, np.finfo(dtype).max), strict=True):
+        net.layers[0].w[0, :2] = 100
+        net.layers[1].w[:2] = [[1], [-1]]
+        x[[2, 7], 0] = spoilt
+        settings: Any = {"optimizer": optimizer, "batch_size": batch_size, "seed": 3, "epochs": 2, **options}
+        losses.append(net.fit(x, t, loss, sample_weight=weight, **settings).loss)
+    assert np.isnan(nets[1].predict(x[2])).all()
+    assert_same_bits(nets[1].parameters, nets[0].parameters)
+    assert np.isfinite(losses[0]).all()
+    assert losses[0] == losses[1]
+
+
 @pytest.mark.parametrize("factor", [1e-300, 1.0, 1e300])
 def test_only_the_ratio_of_weights_matters(factor: float, dtype: str) -> None:
     """Equal weights are none, up to rounding; and 2 counts as twice the sample."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,25 @@ def test_reduce_on_plateau_looks_at_the_validation_loss_if_there_is_one(validate
     # training brings the outputs to t and so away from -t
     trainer.fit(x, t, epochs=4, validation_data=(x, -t) if validated else None)
     assert trainer.learning_rate == (0.05 / 8 if validated else 0.05)
+
+
+def test_reduce_on_plateau_looks_at_each_loss_once() -> None:
+    seen: list[int] = []
+
+    class Watching(bp.schedules.reduce_on_plateau):
+        def after(self, plateau: bp.schedules.Plateau, losses: Iterable[float]) -> bp.schedules.Plateau:
+            found = list(losses)
+            seen.append(len(found))
+            return super().after(plateau, found)
+
+    (x, t), schedule = data(), Watching(factor=0.5, patience=1, min_delta=0.02)
+    trainer = bp.Trainer(network([5, 4, 3], "tanh", "identity"), optimizer=bp.SGD(0.05), schedule=schedule, seed=0)
+    for _ in range(2):
+        history = trainer.fit(x, t, epochs=30)
+    assert len(history.loss) == 30
+    assert sum(seen) == trainer.epoch - 1 == 59
+    whole = bp.schedules.reduce_on_plateau(factor=0.5, patience=1, min_delta=0.02)
+    assert trainer.learning_rate == whole.rate(60, 0.05, trainer.history.loss) < 0.05
 
 
 WRONG: list[tuple[Any, type[Exception], str]] = [

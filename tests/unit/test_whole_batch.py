@@ -565,3 +565,58 @@ def test_another_thread_that_trains_is_an_error(optimizer: Any) -> None:
     finally:
         stop.set()
         thread.join()
+
+
+# --- masks, and numbers that go wrong ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_masked_weights_stay_zero(optimizer: Any, dtype: str) -> None:
+    net = network(SIZES, "tanh", "logistic", dtype)
+    mask = np.random.default_rng(0).random((5, 4)) < 0.5
+    net.layers[0].mask = mask
+    before = net.loss(X, T)
+    net.fit(X, T, optimizer=optimizer, epochs=5, l2=1e-4)
+    assert (net.layers[0].w[~mask] == 0).all()
+    assert (net.layers[0].w[mask] != 0).all()
+    assert net.loss(X, T) < before
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_a_mask_that_separates_is_a_smaller_network(optimizer: Any) -> None:
+    """Without the weights of two inputs the others learn as in a network that never had these."""
+    small, large = network([3, 4, 3], "tanh", "logistic"), network(SIZES, "tanh", "logistic")
+    mask = np.ones((5, 4), bool)
+    mask[3:] = False
+    large.layers[0].mask = mask
+    large.layers[0].w[:3], large.layers[0].b[:] = small.layers[0].w, small.layers[0].b
+    large.layers[1].w, large.layers[1].b = small.layers[1].w, small.layers[1].b
+    small.fit(X[:, :3], T, optimizer=optimizer, epochs=6, l2=1e-3)
+    large.fit(X, T, optimizer=optimizer, epochs=6, l2=1e-3)
+    assert_within(large.layers[0].w[:3], small.layers[0].w, 1e-10)
+    assert_within(large.layers[1].w, small.layers[1].w, 1e-10)
+
+
+@pytest.mark.parametrize("policy", ["warn", "ignore"])
+@pytest.mark.parametrize("name", METHODS)
+def test_without_a_finite_loss_there_is_no_step(name: str, policy: str) -> None:
+    net = bp.Network([1, 1], "identity", seed=0)
+    before = net.parameters.copy()
+    trainer = bp.Trainer(net, optimizer=name, on_nonfinite=policy)
+    if policy == "warn":
+        with pytest.warns(RuntimeWarning, match="the loss is inf in epoch 1, step 1"):
+            history = trainer.fit([[1.0]], [[1e30]], epochs=3)
+    else:
+        history = trainer.fit([[1.0]], [[1e30]], epochs=3)
+    assert history.epoch == []
+    assert_same_bits(net.parameters, before)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_a_sample_that_weighs_nothing_may_overflow(optimizer: Any) -> None:
+    x, t, weight = np.append(X, X[:1], axis=0), np.append(T, T[:1], axis=0), np.append(np.ones(23), 0.0)
+    t[-1] = 1e200  # its square is infinite
+    nets = [network(SIZES, "tanh", "identity") for _ in range(2)]
+    nets[0].fit(x, t, optimizer=optimizer, epochs=4, sample_weight=weight)
+    nets[1].fit(X, T, optimizer=optimizer, epochs=4)
+    assert_within(nets[0].parameters, nets[1].parameters, 1e-10)
