@@ -30,8 +30,8 @@ ENTRY = describe(
     "Each step takes all samples and is an epoch: batch_size and shuffle have no effect. The fit ends before its last\n"
     "epoch where no element of the gradient is above tolerance, or where a line search of max_evaluations finds\n"
     "nothing lower. Losses and gradients are evaluated in the network's dtype, the rest in float64: with a float32\n"
-    "network it ends at float32's precision. l2, weights of samples, masks and frozen layers are taken; l1, dropout and\n"
-    "bounds are refused.\n\n"
+    "network it ends at float32's precision. l2, weights of samples, masks and frozen layers are taken; l1, dropout\n"
+    "and bounds are refused.\n\n"
     "It needs SciPy: ``pip install backpropc[scipy]``. The state is the pairs of changes, so a run that is saved and\n"
     "resumed ends in the bits of one that was not; with another version of SciPy or NumPy the last bits may differ.",
 )
