@@ -72,6 +72,9 @@ template <class T>
 void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop) {
   const typename Network<T>::Changing changing(*network_);
   make_room(std::min(settings_.batch_size, training.n));
+  if (!given_order_.empty() && given_order_.size() != training.n)
+    throw std::invalid_argument("the order is of " + std::to_string(given_order_.size()) + " samples; it must be of " +
+                                std::to_string(training.n));
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) draw_order();
@@ -107,7 +110,18 @@ void Trainer<T>::train(const Samples<T>& training, const Samples<T>* validation,
 template <class T>
 void Trainer<T>::begin_epoch() {
   epoch_loss_ = epoch_weight_ = 0.0;
-  if (settings_.shuffle) draw_order();
+  batch_loss_ = batch_penalty_ = batch_samples_ = 0.0;
+  if (!settings_.shuffle) return;
+  if (given_order_.empty()) return draw_order();
+  order_ = std::move(given_order_);
+  given_order_.clear();
+}
+
+template <class T>
+void Trainer<T>::begin_next_epoch(std::vector<std::size_t> order) {
+  const typename Network<T>::Changing changing(*network_);
+  position_ = 0;
+  given_order_ = std::move(order);
 }
 
 template <class T>
@@ -125,6 +139,9 @@ bool Trainer<T>::run_steps(const Samples<T>& training, std::uint64_t until_step,
     const BatchLoss loss = update(batch);
     epoch_loss_ += loss.mean * loss.weight;
     epoch_weight_ += loss.weight;
+    batch_loss_ += loss.mean * static_cast<double>(batch.n);
+    batch_penalty_ += loss.penalty * static_cast<double>(batch.n);
+    batch_samples_ += static_cast<double>(batch.n);
     position_ += batch.n;
     watch.took(1);
   }
@@ -145,6 +162,8 @@ bool Trainer<T>::run_online_steps(const Samples<T>& training, std::uint64_t unti
                                                  static_cast<T>(settings_.optimizer.parameters[0]), epoch_loss_);
     position_ += steps;
     epoch_weight_ += static_cast<double>(steps);
+    batch_loss_ = epoch_loss_;
+    batch_samples_ = epoch_weight_;
     count_steps(steps);
     if (steps < n) throw NonFinite(at_step("the loss", last_loss, epoch_ + 1, step_count() + 1));
     watch.took(n);
@@ -237,9 +256,11 @@ template <class T>
 typename Trainer<T>::BatchLoss Trainer<T>::update(const Samples<T>& batch) {
   draw_masks(batch.n);
   forward(*network_, batch.x, batch.n, *workspace_);
-  const BatchLoss loss = batch_error(batch);
+  BatchLoss loss = batch_error(batch);
   if (!std::isfinite(loss.mean)) throw NonFinite(at_step("the loss", loss.mean, epoch_ + 1, step_count() + 1));
-  const double penalized = loss.mean + penalties();
+  if (settings_.regularization.by_batch) penalty_share_ = loss.weight > 0.0 ? 1.0 / loss.weight : 0.0;
+  loss.penalty = penalties();
+  const double penalized = loss.mean + loss.penalty;
   if (adds_to_parameters())
     update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
@@ -257,11 +278,12 @@ typename Trainer<T>::BatchLoss Trainer<T>::batch_error(const Samples<T>& batch) 
   if (batch.weight == nullptr) {
     const double total = output_error(*network_, settings_.loss, batch.n, batch.t, static_cast<const T*>(nullptr),
                                       T(1) / static_cast<T>(batch.n), *workspace_);
-    return {total / n, n};
+    return {total / n, n, 0.0};
   }
   const double weight = std::accumulate(batch.weight, batch.weight + batch.n, 0.0);
   for (std::size_t i = 0; i < batch.n; ++i) share_[i] = weight > 0.0 ? static_cast<T>(batch.weight[i] / weight) : T(0);
-  return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight};
+  return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight,
+          0.0};
 }
 
 // w −= μ ∂E/∂w with no gradient stored: δ is multiplied by −μ, and BP3 and BP4 add to b and w themselves.
@@ -319,8 +341,8 @@ void Trainer<T>::shape_gradient(std::size_t l, std::size_t begin, std::size_t n)
   const Regularization& r = settings_.regularization;
   T* const gradient = gradient_.data() + begin;
   if (r.penalizes() && begin < network_->layers()[l].b)
-    add_penalty_gradient(n, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)), network_->parameters() + begin,
-                         gradient);
+    add_penalty_gradient(n, static_cast<T>(r.l1_of(l) * penalty_share_), static_cast<T>(r.l2_of(l) * penalty_share_),
+                         network_->parameters() + begin, gradient);
   if (r.clip_value < infinity) clip(n, static_cast<T>(r.clip_value), gradient);
 }
 
@@ -370,7 +392,7 @@ double Trainer<T>::penalties() {
     const Layer& layer = network_->layers()[l];
     total += penalty(layer.fan_in * layer.fan_out, r.l1_of(l), r.l2_of(l), network_->w(layer), parts_);
   }
-  return total;
+  return total * penalty_share_;
 }
 
 template <class T>

@@ -152,6 +152,7 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda z: 1.0 / (1.0 + np.abs(z)) ** 2,
     ),
     "mish": elementwise(mish, mish_derivative),
+    "exp": elementwise(np.exp, np.exp),
     "softmax": Activation(softmax, None, softmax_backward, softmax_jacobian),
 }
 # Those that take parameters, and values for them other than the defaults.
