@@ -1,4 +1,4 @@
-"""What the classifier and the regressor have in common: scikit-learn's parameters, and the network behind ``coefs_``."""
+"""What classifier and regressor have in common: scikit-learn's parameters, and the network behind ``coefs_``."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     }
     loss: str
 
-    # --- the network ---------------------------------------------------------------------------------------------------
+    # --- the network --------------------------------------------------------------------------------------------------
 
     def _hidden_layer_sizes(self) -> list[int]:
         sizes = self.hidden_layer_sizes
@@ -142,7 +142,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _threads(self) -> AbstractContextManager[None]:
         return nullcontext() if self.n_threads is None else num_threads(self.n_threads)
 
-    # --- a fit ---------------------------------------------------------------------------------------------------------
+    # --- a fit --------------------------------------------------------------------------------------------------------
 
     def _fit(
         self,
@@ -220,7 +220,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Draw weights and biases as scikit-learn does, from the same random numbers (Glorot, Bengio 2010)."""
         network = Network._of_zeros(self._plans(sizes), dtype)
         own = [plan.activation.name for plan in network._plans[:-1]]
-        # The output layer's bound is that of the hidden activation; without a hidden layer, of the one that there would be.
+        # The output layer's bound is that of the last hidden activation, or of the one that there would be.
         names = [*own, own[-1] if own else self.activation]
         for layer, name in zip(network.layers, names, strict=True):
             bound = np.sqrt((2.0 if name in ("logistic", "sigmoid") else 6.0) / (layer.fan_in + layer.fan_out))
@@ -280,9 +280,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         weight = np.asarray(_check_sample_weight(rest[0], x), np.float64) if rest and rest[0] is not None else None
         encoded, y = self._encoded(y)
         if len(encoded) != x.shape[0]:
-            raise ValueError(
-                f"validation_data has {x.shape[0]} rows of X and {len(encoded)} of y; they must be as many"
-            )
+            raise ValueError(f"validation_data has {x.shape[0]} rows of X and {len(encoded)} of y; they must match")
         return HeldOut(Samples(x, self._targets(encoded), weight), y)
 
     def _score_on(self, held_out: HeldOut) -> float:

@@ -1,4 +1,4 @@
-"""What scikit-learn's solvers and losses are in the core, and the steps of one solver, which go on from call to call."""
+"""What scikit-learn's losses and solvers are in the core, and the steps of one, which go on from call to call."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Descent:
         seed: int,
         regularization: _core.Regularization,
     ) -> _core.Trainer:
-        """Return a trainer in the core that goes on from the last step: the same one, where nothing else has changed."""
+        """Return a trainer in the core that goes on from the last step: the same where nothing else has changed."""
         r = regularization
         made_for = (network, loss, batch_size, shuffle, seed, tuple(r.l2), tuple(r.dropout))
         if self._core is None or made_for[0] is not self._made_for[0] or made_for[1:] != self._made_for[1:]:

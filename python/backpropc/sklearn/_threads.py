@@ -25,9 +25,11 @@ class PoolController(threadpoolctl.LibController):
         """Set how many threads a call may use."""
         self.dynlib.backpropc_set_num_threads(num_threads)
 
-    def get_version(self) -> str:
-        """Return the version of the package."""
-        version: Any = self.dynlib.backpropc_get_version
+    def get_version(self) -> str | None:
+        """Return the version of the package; None of another's, which is asked before it is found to be none of ours."""
+        version: Any = getattr(self.dynlib, "backpropc_get_version", None)
+        if version is None:
+            return None
         version.restype = ctypes.c_char_p
         return cast(bytes, version()).decode()
 
