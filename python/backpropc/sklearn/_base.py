@@ -35,7 +35,7 @@ NON_FINITE = (
 )
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """The parameters, the way of a fit, and the network behind ``coefs_`` and ``intercepts_``."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -214,7 +214,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self._draw_parameters(sizes, dtype)
         self._dropout_seed = int(self._random_state.randint(2**31)) if np.any(np.asarray(self.dropout) != 0) else 0
         for name in RECORDS:
-            vars(self).pop(name, None)
+            if hasattr(self, name):
+                delattr(self, name)
 
     def _draw_parameters(self, sizes: list[int], dtype: np.dtype[Any]) -> None:
         """Draw weights and biases as scikit-learn does, from the same random numbers (Glorot, Bengio 2010)."""

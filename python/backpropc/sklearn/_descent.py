@@ -135,18 +135,10 @@ class Descent:
             trainer.set_learning_rate(float(self._rate))
 
     def __getstate__(self) -> dict[str, Any]:
-        trainer = self._core
-        kept = (
-            (self._step_count, self._state)
-            if trainer is None
-            else (trainer.step_count, trainer.optimizer_state().copy())
-        )
-        return {"optimizer": self._optimizer, "unit": self._unit, "rate": self._rate, "kept": kept}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["optimizer"], state["unit"])  # type: ignore[misc]
-        self._rate = state["rate"]
-        self._step_count, self._state = state["kept"]
+        kept = {**vars(self), "_core": None, "_made_for": ()}
+        if self._core is not None:
+            kept.update(_step_count=self._core.step_count, _state=self._core.optimizer_state().copy())
+        return kept
 
 
 def regularization_of(network: Network, alpha: float, dropout: tuple[float, ...]) -> _core.Regularization:

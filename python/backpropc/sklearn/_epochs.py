@@ -54,7 +54,7 @@ class Epochs:
             loss, penalty = self._take(self._checked, self._order)
         else:
             loss, penalty = self._take_batches()
-        return loss * self._objective.value + penalty * self._objective.gradient
+        return float(loss * self._objective.value + penalty * self._objective.gradient)
 
     def _take(self, samples: _core.Samples, order: Any) -> tuple[float, float]:
         trainer = self._trainer

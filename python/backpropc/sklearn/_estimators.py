@@ -22,7 +22,7 @@ from ..definitions import Definition
 from ._base import BaseMLP
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, BaseMLP):
     """A classifier: dense layers, softmax outputs for classes, logistic ones for two classes or several labels.
 
     Everything of scikit-learn's class of this name, trained in the core, and the parameters after `max_fun`.
@@ -245,7 +245,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         outputs = self._outputs(x, check_input)
         return self._label_binarizer.inverse_transform(outputs.ravel() if self.n_outputs_ == 1 else outputs)
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: Any,
@@ -298,8 +298,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             intercepts_init=intercepts_init,
         )
 
-    @available_if(lambda mlp: mlp._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(lambda mlp: mlp._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
         X: Any,
@@ -387,7 +387,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return tags
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, BaseMLP):
     """A regressor: dense layers, identity outputs for the squared error, exp for the Poisson deviance.
 
     Everything of scikit-learn's class of this name, trained in the core, and the parameters after `max_fun`.
@@ -579,7 +579,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         outputs = self._outputs(x, check_input)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: Any,
@@ -632,8 +632,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             intercepts_init=intercepts_init,
         )
 
-    @available_if(lambda mlp: mlp._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(lambda mlp: mlp._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, *, epochs: int = 1) -> MLPRegressor:
         """Go on learning, with these samples.
 

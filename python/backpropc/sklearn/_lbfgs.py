@@ -84,11 +84,11 @@ def mean_loss(mlp: Any, samples: Samples) -> float:
     """Return E of these samples without the penalty, as scikit-learn reports it."""
     network, objective = mlp._network, mlp._objective()
     if samples.weight is not None:
-        return _weighted(network, objective.loss, samples)[0] * objective.value
+        return float(_weighted(network, objective.loss, samples)[0] * objective.value)
     total = 0.0
     for block in samples.blocks(network.dtype):
         total += network._core.loss(block.x, block.t, objective.loss._choice) * block.n
-    return total / samples.n * objective.value
+    return float(total / samples.n * objective.value)
 
 
 def _weighted(network: Network, loss: Any, samples: Samples) -> tuple[float, FloatArray]:

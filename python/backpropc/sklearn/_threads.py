@@ -26,7 +26,7 @@ class PoolController(threadpoolctl.LibController):
         self.dynlib.backpropc_set_num_threads(num_threads)
 
     def get_version(self) -> str | None:
-        """Return the version of the package; None of another's, which is asked before it is found to be none of ours."""
+        """Return the version of the package; None of another's, for which it is asked too."""
         version: Any = getattr(self.dynlib, "backpropc_get_version", None)
         if version is None:
             return None
