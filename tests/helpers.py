@@ -107,8 +107,8 @@ def network(
 ) -> bp.Network:
     """A network whose outputs are in (0, 1) whatever its activations, so that every loss is defined on them.
 
-    Weights of about 1/√fan_in, smaller ones and a bias of about ¼ in the last layer, for softplus makes ½ of 0; of about
-    −¼ for exp, which makes 1 of it.
+    Weights of about 1/√fan_in, smaller ones and a bias of about ¼ in the last layer, for softplus makes ½ of 0; of
+    about −¼ for exp, which makes 1 of it.
     """
     net = bp.Network(sizes, activation, output_activation, seed=0, dtype=dtype)
     rng = np.random.default_rng(seed)

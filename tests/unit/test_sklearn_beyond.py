@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import unittest
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_every_parameter_of_scikit_learn_is_there(name: str) -> None:
     ids=str,
 )
 def test_what_cannot_be_is_refused_in_the_same_words(name: str, bad: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=".") as want:
+    with pytest.raises(ValueError, match="must be") as want:
         getattr(theirs, name)(**bad).fit(*IRIS)
     with pytest.raises(type(want.value)) as got:
         OURS[name](**bad).fit(*IRIS)
@@ -100,7 +101,7 @@ def test_what_cannot_be_is_refused_in_the_same_words(name: str, bad: dict[str, A
 
 
 def test_grid_search_pipelines_and_cross_validation() -> None:
-    pipeline = make_pipeline(StandardScaler(), MLPClassifier([8], max_iter=100, random_state=0))
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier([8], solver="lbfgs", random_state=0))
     search = GridSearchCV(pipeline, {"mlpclassifier__alpha": [1e-4, 1.0]}, n_jobs=2, cv=3).fit(*IRIS)
     assert search.best_score_ > 0.7
     assert cross_val_score(search.best_estimator_, *IRIS, cv=3).shape == (3,)
@@ -142,7 +143,7 @@ def test_copies_go_on_by_themselves(copied: Callable[[Any], Any], solver: str) -
 
 
 def test_joblib_keeps_an_estimator(tmp_path: Any) -> None:
-    mlp = MLPRegressor([6], random_state=0, max_iter=3).fit(*VALUES)
+    mlp = MLPRegressor(hidden_layer_sizes=[6], random_state=0, max_iter=3).fit(*VALUES)
     joblib.dump(mlp, tmp_path / "mlp.joblib")
     assert np.array_equal(joblib.load(tmp_path / "mlp.joblib").predict(VALUES[0]), mlp.predict(VALUES[0]))
 
@@ -168,10 +169,10 @@ def test_float32_is_computed_in_float32() -> None:
 @pytest.mark.parametrize("hidden", [(), 1, (1, 1)])
 def test_the_smallest(hidden: Any) -> None:
     """No hidden layer, one unit, one sample, one feature."""
-    assert MLPRegressor(hidden, max_iter=2, random_state=0).set_params(hidden_layer_sizes=hidden).fit(
-        [[1.0]], [2.0]
-    ).predict([[1.0]]).shape == (1,)
-    assert MLPClassifier(hidden, max_iter=2, random_state=0).fit([[1.0], [2.0]], ["a", "b"]).predict([[1.0]])[0] in "ab"
+    regressor = MLPRegressor(hidden_layer_sizes=hidden, max_iter=2, random_state=0).fit([[1.0]], [2.0])
+    assert regressor.predict([[1.0]]).shape == (1,)
+    classifier = MLPClassifier(hidden, max_iter=2, random_state=0).fit([[1.0], [2.0]], ["a", "b"])
+    assert classifier.predict([[1.0]])[0] in "ab"
 
 
 # --- what the list of their issues asks for ---------------------------------------------------------------------------
@@ -279,11 +280,12 @@ def test_initial_weights_can_be_given() -> None:
         given.fit(*IRIS, coefs_init=first.coefs_[:1])
 
 
-@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 def test_a_fixed_number_of_epochs_is_no_failure_to_converge() -> None:
-    assert MLPClassifier(epochs=7, tol=10.0, n_iter_no_change=1).fit(*IRIS).n_iter_ == 7
-    assert MLPClassifier(epochs=7, solver="lbfgs").fit(*IRIS).n_iter_ == 7
-    with pytest.raises(ConvergenceWarning, match=r"Maximum iterations \(7\) reached"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert MLPClassifier(epochs=7, tol=10.0, n_iter_no_change=1).fit(*IRIS).n_iter_ == 7
+        assert MLPClassifier(epochs=7, solver="lbfgs").fit(*IRIS).n_iter_ == 7
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(7\) reached"):
         MLPClassifier(max_iter=7).fit(*IRIS)
 
 
@@ -304,7 +306,7 @@ def test_many_epochs_in_one_call_are_many_calls() -> None:
 
 
 def test_writing_to_coefs_changes_predictions() -> None:
-    mlp = MLPRegressor([3], max_iter=2, random_state=0).fit(*VALUES)
+    mlp = MLPRegressor(hidden_layer_sizes=[3], max_iter=2, random_state=0).fit(*VALUES)
     before = mlp.predict(VALUES[0])
     mlp.intercepts_[-1][...] += 1.0
     np.testing.assert_allclose(mlp.predict(VALUES[0]), before + 1.0)
