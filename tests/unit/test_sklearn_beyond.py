@@ -314,6 +314,15 @@ def test_writing_to_coefs_changes_predictions() -> None:
     np.testing.assert_allclose(mlp.predict(VALUES[0]), before + 2.0)
 
 
+def test_the_network_can_leave() -> None:
+    mlp = MLPRegressor(hidden_layer_sizes=[3], max_iter=2, random_state=0)
+    assert not hasattr(mlp, "network_")
+    mlp.fit(*VALUES)
+    assert np.array_equal(mlp.network_.predict(VALUES[0])[:, 0], mlp.predict(VALUES[0]))
+    mlp.network_.layers[-1].b += 1.0
+    assert np.array_equal(mlp.network_.predict(VALUES[0])[:, 0], mlp.predict(VALUES[0]))
+
+
 def test_a_loss_that_is_not_finite_any_more() -> None:
     with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
         MLPRegressor(activation="identity", solver="sgd", learning_rate_init=1e3).fit(*VALUES)

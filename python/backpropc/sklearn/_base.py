@@ -16,7 +16,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _core
 from .._arguments import FloatArray
@@ -118,6 +118,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         for layer, w, b in zip(network.layers, self.coefs_, self.intercepts_, strict=True):
             layer.w, layer.b = w, b
         return network
+
+    @property
+    def network_(self) -> Network:
+        """The network, as `backpropc.Network`: to be saved, exported or trained by other means.
+
+        Writing to its parameters changes the estimator.
+        """
+        check_is_fitted(self)
+        return self._current_network()
 
     def __getstate__(self) -> dict[str, Any]:
         # What the network holds is in coefs_ and intercepts_.

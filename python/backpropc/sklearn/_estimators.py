@@ -91,6 +91,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     coefs_, intercepts_ : list of ndarray
         Weights (fan_in, fan_out) and biases (fan_out,) of each layer; writing to them changes what it predicts.
+    network_ : backpropc.Network
+        What has them; can be saved, exported, or trained by other means.
     loss_, loss_curve_, best_loss_ : float, list of float, float or None
         E with the penalty: of the last epoch, of every one, the least; the last is None with `early_stopping`.
     validation_scores_, best_validation_score_ : list of float, float; or None
@@ -456,6 +458,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ----------
     coefs_, intercepts_ : list of ndarray
         Weights (fan_in, fan_out) and biases (fan_out,) of each layer; writing to them changes what it predicts.
+    network_ : backpropc.Network
+        What has them; can be saved, exported, or trained by other means.
     loss_, loss_curve_, best_loss_ : float, list of float, float or None
         E with the penalty: of the last epoch, of every one, the least; the last is None with `early_stopping`.
     validation_scores_, best_validation_score_ : list of float, float; or None
