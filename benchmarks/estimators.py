@@ -42,9 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of which the fastest counts")
     rounds = parser.parse_args().rounds
     warnings.simplefilter("ignore")
-    print(
-        f"{'a fit of ' + str(EPOCHS) + ' epochs, one thread':32} {'dtype':8} {'scikit-learn':>12} {'ours':>9} {'ratio':>6}"
-    )
+    print(f"{f'{EPOCHS} epochs, one thread':32} {'dtype':8} {'scikit-learn':>12} {'ours':>9} {'ratio':>6}")
     with threadpoolctl.threadpool_limits(1):
         for case in CASES:
             for dtype in ("float64", "float32"):

@@ -4,8 +4,8 @@
 >>> from backpropc.sklearn import MLPClassifier
 >>> x, y = load_iris(return_X_y=True)
 >>> classifier = MLPClassifier([16, 8], activation=["relu", "tanh"], epochs=200, random_state=0).fit(x, y)
->>> round(classifier.score(x, y), 2)
-0.98
+>>> bool(classifier.score(x, y) > 0.9)
+True
 """
 
 from __future__ import annotations
