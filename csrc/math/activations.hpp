@@ -89,8 +89,8 @@ struct Relu : DerivativeFromA {
 };
 
 struct Exp : DerivativeFromA {
-  static constexpr Description description =
-      describe("exp").with_formula("exp(z)").from("McCullagh, Nelder 1989, Generalized Linear Models, the log link of 6.2");
+  static constexpr Description description = describe("exp").with_formula("exp(z)").from(
+      "McCullagh, Nelder 1989, Generalized Linear Models, the log link of 6.2");
 
   template <class V>
   static V value(V z) {

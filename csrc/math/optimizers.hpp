@@ -74,8 +74,9 @@ struct Adam : Optimizer {
               "w -= learning_rate (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon); "
               "amsgrad: with the largest v so far in place of v;  epsilon_hat: with "
               "(sqrt(v) + epsilon) / sqrt(1 - beta2^step) for the divisor")
-          .from("Kingma, Ba 2015, Algorithm 1, as in PyTorch; epsilon_hat: the end of its section 2, as in TensorFlow "
-                "and scikit-learn; amsgrad: Reddi, Kale, Kumar 2018")
+          .from(
+              "Kingma, Ba 2015, Algorithm 1, as in PyTorch; epsilon_hat: the end of its section 2, as in TensorFlow "
+              "and scikit-learn; amsgrad: Reddi, Kale, Kumar 2018")
           .takes("learning_rate", at_least_zero, 1e-3)
           .takes("beta1", from_zero_below_one, 0.9)
           .takes("beta2", from_zero_below_one, 0.999)

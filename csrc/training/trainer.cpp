@@ -282,8 +282,7 @@ typename Trainer<T>::BatchLoss Trainer<T>::batch_error(const Samples<T>& batch) 
   }
   const double weight = std::accumulate(batch.weight, batch.weight + batch.n, 0.0);
   for (std::size_t i = 0; i < batch.n; ++i) share_[i] = weight > 0.0 ? static_cast<T>(batch.weight[i] / weight) : T(0);
-  return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight,
-          0.0};
+  return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight, 0.0};
 }
 
 // w −= μ ∂E/∂w with no gradient stored: δ is multiplied by −μ, and BP3 and BP4 add to b and w themselves.

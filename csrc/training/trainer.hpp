@@ -142,17 +142,18 @@ class Trainer {
   Buffer<T> batch_x_, batch_t_;               // a shuffled batch, gathered
   Buffer<std::int64_t> batch_classes_;
   Buffer<double> batch_weight_;
-  Buffer<T> share_;                 // of each sample in its batch's E
-  Buffer<double> parts_;            // of a sum over parameters
-  std::vector<std::size_t> order_;  // of the samples in this epoch; empty without shuffling
-  std::vector<std::size_t> given_order_;    // of the next; empty where it is to be drawn
+  Buffer<T> share_;                       // of each sample in its batch's E
+  Buffer<double> parts_;                  // of a sum over parameters
+  std::vector<std::size_t> order_;        // of the samples in this epoch; empty without shuffling
+  std::vector<std::size_t> given_order_;  // of the next; empty where it is to be drawn
   std::atomic<std::uint64_t> epoch_{0}, step_count_{0};
   std::size_t samples_ = 0, position_ = 0;  // how many an epoch has, and how many of them this one has seen
   double epoch_loss_ = 0.0;                 // Σ wE over those
   double epoch_weight_ = 0.0;               // Σ w
   double former_loss_ = infinity;           // of the last step's batch, with the penalties
-  double batch_loss_ = 0.0, batch_penalty_ = 0.0, batch_samples_ = 0.0;  // Σ nE, Σ n·penalty, Σ n over the epoch's batches
-  double penalty_share_ = 1.0;              // of l1 and l2 in this step
+  double batch_loss_ = 0.0, batch_penalty_ = 0.0,
+         batch_samples_ = 0.0;  // Σ nE, Σ n·penalty, Σ n over the epoch's batches
+  double penalty_share_ = 1.0;  // of l1 and l2 in this step
   EpochLosses losses_;
   mutable std::mutex losses_mutex_;
 };
