@@ -107,7 +107,8 @@ def network(
 ) -> bp.Network:
     """A network whose outputs are in (0, 1) whatever its activations, so that every loss is defined on them.
 
-    Weights of about 1/√fan_in, smaller ones and a bias of about ¼ in the last layer, for softplus makes ½ of 0.
+    Weights of about 1/√fan_in, smaller ones and a bias of about ¼ in the last layer, for softplus makes ½ of 0; of
+    about −¼ for exp, which makes 1 of it.
     """
     net = bp.Network(sizes, activation, output_activation, seed=0, dtype=dtype)
     rng = np.random.default_rng(seed)
@@ -116,7 +117,7 @@ def network(
         layer.b[...] = rng.normal(size=layer.b.shape) * 0.3
     last = net.layers[-1]
     last.w[...] = rng.uniform(-0.03, 0.03, last.w.shape)
-    last.b[...] = rng.uniform(0.2, 0.3, last.b.shape)
+    last.b[...] = rng.uniform(0.2, 0.3, last.b.shape) * (-1.0 if last.activation == "exp" else 1.0)
     return net
 
 

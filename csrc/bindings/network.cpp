@@ -106,18 +106,21 @@ double loss_of(const Network<T>& network, const Array<T>& x, const py::array& t,
   return value;
 }
 
-// (E, ∂E/∂parameters as one flat array)
+// (E, ∂E/∂parameters as one flat array); with shares, E is Σ share·E.
 template <class T>
-py::tuple gradients(const Network<T>& network, const Array<T>& x, const py::array& t, const Choice& loss) {
+py::tuple gradients(const Network<T>& network, const Array<T>& x, const py::array& t, const Choice& loss,
+                    const std::optional<Array<T>>& share) {
   const typename Network<T>::Reading reading(network);
   const Samples<T> s = checked_samples(network, loss, x, t, "x", "t");
+  require(!share || (share->ndim() == 1 && static_cast<Size>(share->shape(0)) == s.n),
+          "share must hold one number for each sample");
   Array<T> flat(static_cast<py::ssize_t>(network.n_parameters()));
   T* const into = flat.mutable_data();
   SignalWatch watch;
   double value = 0.0;
   {
     const Computing computing(3 * s.n * network.n_parameters());
-    value = gradient(network, loss, s.x, s.n, s.t, into, Stop(std::ref(watch)));
+    value = gradient(network, loss, s.x, s.n, s.t, share ? share->data() : nullptr, into, Stop(std::ref(watch)));
   }
   watch.raise_if_interrupted();
   return py::make_tuple(value, flat);
@@ -177,7 +180,8 @@ void bind_for(py::module_& m, const char* name) {
       .def("set_mask", &set_mask<T>, arg("layer"), arg("mask").noconvert())
       .def("predict", &predict_rows<T>, arg("x").noconvert())
       .def("loss", &loss_of<T>, arg("x").noconvert(), arg("t"), arg("loss"))
-      .def("gradients", &gradients<T>, arg("x").noconvert(), arg("t"), arg("loss"))
+      .def("gradients", &gradients<T>, arg("x").noconvert(), arg("t"), arg("loss"),
+           arg("share").noconvert() = py::none())
       .def("trace", &trace<T>, arg("x").noconvert(), arg("t"), arg("loss"));
 }
 

@@ -1,4 +1,6 @@
 // Trainer: the epoch loop, run without the GIL.
+#include <algorithm>
+
 #include "bindings/bindings.hpp"
 
 namespace backpropc::bindings {
@@ -118,6 +120,16 @@ void resume(Trainer<T>& trainer, const py::dict& numbers, std::vector<double> lo
   trainer.resume(standing, {std::move(losses), std::move(validation_losses)});
 }
 
+template <class T>
+void begin_next_epoch(Trainer<T>& trainer, const std::optional<Array<std::int64_t>>& order) {
+  std::vector<std::size_t> rows;
+  if (order) rows.assign(order->data(), order->data() + order->size());
+  // A negative index is a huge one here.
+  require(std::all_of(rows.begin(), rows.end(), [&](std::size_t row) { return row < rows.size(); }),
+          "order must hold the numbers of the samples");
+  trainer.begin_next_epoch(std::move(rows));
+}
+
 // A view, into which a loader reads.
 template <class T>
 py::array optimizer_state(const py::object& self) {
@@ -154,9 +166,15 @@ void bind_for(py::module_& m, const std::string& dtype) {
       .def("resume", &resume<T>, arg("standing"), arg("losses"), arg("validation_losses"))
       .def("optimizer_state", &optimizer_state<T>)
       .def("set_learning_rate", &R::set_learning_rate, arg("rate"))
+      .def("begin_next_epoch", &begin_next_epoch<T>, arg("order") = py::none())
       .def_property_readonly("epoch", &R::epoch)
       .def_property_readonly("step_count", &R::step_count)
       .def_property_readonly("epoch_loss", &R::epoch_loss)
+      .def_property_readonly("batch_means",
+                             [](const R& r) {
+                               const auto means = r.batch_means();
+                               return py::make_tuple(means.loss, means.penalty);
+                             })
       .def(
           "losses_from", [](const R& r, std::size_t epoch) { return r.losses_from(epoch).training; }, arg("epoch"))
       .def(
@@ -174,7 +192,8 @@ void bind_trainer(py::module_& m) {
       .def_readwrite("dropout", &Regularization::dropout)
       .def_readwrite("clip_value", &Regularization::clip_value)
       .def_readwrite("clip_norm", &Regularization::clip_norm)
-      .def_readwrite("max_norm", &Regularization::max_norm);
+      .def_readwrite("max_norm", &Regularization::max_norm)
+      .def_readwrite("by_batch", &Regularization::by_batch);
   bind_for<float>(m, "Float32");
   bind_for<double>(m, "Float64");
 }

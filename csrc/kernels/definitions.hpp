@@ -118,15 +118,16 @@ template <class T, class L>
 void loss_of_z(const LossPass<T>& pass) {
   using V = Vec<T>;
   const std::size_t m = pass.columns;
+  const T outputs = L::mean_over_outputs ? static_cast<T>(m) : T(1);
   for_each_sample(pass, [&](std::size_t i, std::size_t at, T scale) {
     const T *z = pass.z + at, *a = pass.a ? pass.a + at : nullptr, *t = pass.t + at;
     if constexpr (L::Output::by_row) {
       if (pass.loss) pass.loss[i] = L::value_of_row(z, t, m);
       if (pass.gradient) L::delta_of_row(a, t, pass.gradient + at, scale, m);
     } else {
-      if (pass.loss) pass.loss[i] = sum<T>(m, [](V zv, V tv) { return L::value_of_z(zv, tv); }, z, t);
+      if (pass.loss) pass.loss[i] = sum<T>(m, [](V zv, V tv) { return L::value_of_z(zv, tv); }, z, t) / outputs;
       if (pass.gradient) {
-        const V s = splat(scale);
+        const V s = splat(scale / outputs);
         map(m, pass.gradient + at, [=](V av, V tv) { return s * L::delta_of_z(av, tv); }, a, t);
       }
     }
@@ -137,7 +138,6 @@ template <class T, class L>
 constexpr LossKernels<T> loss_kernels() {
   LossKernels<T> k{loss_of_a<T, L>, nullptr, -1};
   if constexpr (has_form_of_z<L>) {
-    static_assert(!L::mean_over_outputs, "a form of z gives the sum over the outputs");
     k.of_z = loss_of_z<T, L>;
     k.output = index_in<typename L::Output, Activations>;
   }

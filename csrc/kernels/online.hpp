@@ -190,7 +190,10 @@ BPC_INLINE Row<T, N> online_output(const OnlineRun<T>& run, const OnlineLayer<T>
       const Row<T, N> t = load_first_of_row<N>(targets, last.fan_out);
       Row<T, N> delta;
 #pragma GCC unroll 8
-      for (int i = 0; i < N; ++i) delta.v[i] = Loss::delta_of_z(a.v[i], t.v[i]);
+      for (int i = 0; i < N; ++i) {
+        delta.v[i] = Loss::delta_of_z(a.v[i], t.v[i]);
+        if constexpr (Loss::mean_over_outputs) delta.v[i] = splat(T(1) / static_cast<T>(last.fan_out)) * delta.v[i];
+      }
       loss = online_loss<Loss, true>(last, a, t, args);
       return kept(delta, last.keep);
     }

@@ -88,6 +88,20 @@ struct Relu : DerivativeFromA {
   }
 };
 
+struct Exp : DerivativeFromA {
+  static constexpr Description description = describe("exp").with_formula("exp(z)").from(
+      "McCullagh, Nelder 1989, Generalized Linear Models, the log link of 6.2");
+
+  template <class V>
+  static V value(V z) {
+    return exp(z);
+  }
+  template <class V>
+  static V derivative(V a) {
+    return a;
+  }
+};
+
 struct LeakyRelu : DerivativeFromA {
   static constexpr Description description = describe("leaky_relu")
                                                  .with_formula("z where z > 0, else slope z")
@@ -265,6 +279,6 @@ struct Softmax : RowFunction {
 };
 
 using Activations =
-    List<Identity, Logistic, Tanh, Relu, LeakyRelu, Elu, Selu, Gelu, Silu, Softplus, Softsign, Mish, Softmax>;
+    List<Identity, Logistic, Tanh, Relu, LeakyRelu, Elu, Selu, Gelu, Silu, Softplus, Softsign, Mish, Exp, Softmax>;
 
 }  // namespace backpropc::BPC_ISA

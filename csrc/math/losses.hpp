@@ -182,15 +182,30 @@ struct Poisson : MeanOverOutputs {
   static constexpr Targets targets = Targets::not_negative;
 
   // t ln(t/a) = −t ln(1 + (a − t)/t), which keeps the digits of a small difference. The quotient is bounded because t
-  // may be so small that it overflows; then the term is nothing beside a.
+  // may be so small that it overflows; then the term is nothing beside a. Where a is small beside t, a − t has none of its
+  // digits left.
   template <class V>
   static V value(V a, V t) {
     const V d = a - t, bounded = min(splat(std::numeric_limits<Element<V>>::max()), d / t);
-    return t == V{} ? a : d - t * log1p(bounded);
+    const V log_ratio = d < constant<V>(-0.5) * t ? log(a) - log(t) : log1p(bounded);
+    return t == V{} ? a : d - t * log_ratio;
   }
   template <class V>
   static V gradient(V a, V t) {
     return constant<V>(1) - t_over_a(t, a);
+  }
+
+  // With a = e^z and d = z − ln t it is t (e^d − 1 − d): the first form where that is exact and may not overflow.
+  using Output = Exp;
+  template <class V>
+  static V value_of_z(V z, V t) {
+    const V d = z - log(t), one = constant<V>(1);
+    const V close = t * (expm1(d) - d), apart = exp(z) - fma(t, d, t);
+    return t == V{} ? exp(z) : (abs(d) < one ? close : apart);
+  }
+  template <class V>
+  static V delta_of_z(V a, V t) {
+    return a - t;
   }
 };
 

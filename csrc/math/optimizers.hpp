@@ -8,6 +8,7 @@
 // and, where w −= rate·g is all there is to it, plain(p) true: the training loop then adds −rate·∂E/∂w straight into w.
 #pragma once
 
+#include <cmath>
 #include <limits>
 
 #include "core/definition.hpp"
@@ -71,13 +72,17 @@ struct Adam : Optimizer {
           .with_formula(
               "m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  "
               "w -= learning_rate (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon); "
-              "amsgrad: with the largest v so far in place of v")
-          .from("Kingma, Ba 2015, Algorithm 1; amsgrad: Reddi, Kale, Kumar 2018, as in PyTorch")
+              "amsgrad: with the largest v so far in place of v;  epsilon_hat: with "
+              "(sqrt(v) + epsilon) / sqrt(1 - beta2^step) for the divisor")
+          .from(
+              "Kingma, Ba 2015, Algorithm 1, as in PyTorch; epsilon_hat: the end of its section 2, as in TensorFlow "
+              "and scikit-learn; amsgrad: Reddi, Kale, Kumar 2018")
           .takes("learning_rate", at_least_zero, 1e-3)
           .takes("beta1", from_zero_below_one, 0.9)
           .takes("beta2", from_zero_below_one, 0.999)
           .takes("epsilon", at_least_zero, 1e-8)
-          .takes_flag("amsgrad", false);
+          .takes_flag("amsgrad", false)
+          .takes_flag("epsilon_hat", false);
   static constexpr int max_slots = 3;
   static int slots(const ParameterValues& p) { return p[4] != 0.0 ? 3 : 2; }
 
@@ -89,11 +94,17 @@ struct Adam : Optimizer {
   };
   template <class V>
   static Scalars<V> scalars(const ParameterValues& p, const Progress& now) {
-    return {constant<V>(-p[0] / (1.0 - power(p[1], now.step))),
+    return scalars<V>(p, now, p[5] != 0.0);
+  }
+  template <class V>
+  static Scalars<V> scalars(const ParameterValues& p, const Progress& now, bool epsilon_hat) {
+    const double seen = 1.0 - power(p[2], now.step);  // the share of the whole in v's average
+    const double rate = p[0] / (1.0 - power(p[1], now.step));
+    return {constant<V>(epsilon_hat ? -rate * std::sqrt(seen) : -rate),
             constant<V>(1.0 - p[1]),
             constant<V>(p[2]),
             constant<V>(1.0 - p[2]),
-            constant<V>(1.0 / (1.0 - power(p[2], now.step))),
+            constant<V>(epsilon_hat ? 1.0 : 1.0 / seen),
             positive<V>(p[3]),
             p[4] != 0.0};
   }
@@ -130,7 +141,7 @@ struct AdamW : Optimizer {
   };
   template <class V>
   static Scalars<V> scalars(const ParameterValues& p, const Progress& now) {
-    return {Adam::scalars<V>(p, now), constant<V>(1.0 - p[0] * p[5])};
+    return {Adam::scalars<V>(p, now, false), constant<V>(1.0 - p[0] * p[5])};
   }
 
   template <class V>

@@ -217,16 +217,16 @@ Workspace<T> evaluation_workspace(const Network<T>& network, const Choice& loss,
 }
 
 template <class T>
-double gradient(const Network<T>& network, const Choice& loss, const T* x, std::size_t n, TargetRows<T> t, T* into,
-                const Stop& stop) {
+double gradient(const Network<T>& network, const Choice& loss, const T* x, std::size_t n, TargetRows<T> t,
+                const T* share, T* into, const Stop& stop) {
   Workspace<T> ws = evaluation_workspace(network, loss, n);
-  const T scale = T(1) / static_cast<T>(n);
+  const T scale = share ? T(1) : T(1) / static_cast<T>(n);
   double total = 0.0;
   for (std::size_t begin = 0; begin < n && !stop(); begin += ws.rows()) {
     const std::size_t block = std::min(ws.rows(), n - begin);
     const T* const rows = x + begin * network.fan_in();
     forward(network, rows, block, ws);
-    total += output_error(network, loss, block, from_row(t, begin, network.fan_out()), static_cast<const T*>(nullptr),
+    total += output_error(network, loss, block, from_row(t, begin, network.fan_out()), share ? share + begin : nullptr,
                           scale, ws);
     backward(network, rows, block, 0, ws, [&](std::size_t l, const T* a, T* delta) {
       const Layer& layer = network.layers()[l];
@@ -234,7 +234,7 @@ double gradient(const Network<T>& network, const Choice& loss, const T* x, std::
     });
   }
   for (const Layer& layer : network.layers()) apply_mask(layer, into);
-  return total / static_cast<double>(n);
+  return share ? total : total / static_cast<double>(n);
 }
 
 #define BPC_INSTANTIATE(T)                                                                                         \
@@ -247,7 +247,8 @@ double gradient(const Network<T>& network, const Choice& loss, const T* x, std::
   template Workspace<T> evaluation_workspace(const Network<T>&, const Choice&, std::size_t);                       \
   template double mean_loss(const Network<T>&, const Choice&, const T*, std::size_t, TargetRows<T>, Workspace<T>&, \
                             const Stop&);                                                                          \
-  template double gradient(const Network<T>&, const Choice&, const T*, std::size_t, TargetRows<T>, T*, const Stop&);
+  template double gradient(const Network<T>&, const Choice&, const T*, std::size_t, TargetRows<T>, const T*, T*,   \
+                           const Stop&);
 
 BPC_INSTANTIATE(float)
 BPC_INSTANTIATE(double)

@@ -87,9 +87,10 @@ template <class T>
 double mean_loss(const Network<T>& network, const Choice& loss, const T* x, std::size_t n, TargetRows<T> t,
                  Workspace<T>& ws, const Stop& stop);
 
-// Mean E over n > 0 samples, and its gradient, laid out as the parameters are.
+// Mean E over n > 0 samples, and its gradient, laid out as the parameters are; or Σ share·E and its gradient, where a sample
+// has a share.
 template <class T>
-double gradient(const Network<T>& network, const Choice& loss, const T* x, std::size_t n, TargetRows<T> t, T* into,
-                const Stop& stop);
+double gradient(const Network<T>& network, const Choice& loss, const T* x, std::size_t n, TargetRows<T> t,
+                const T* share, T* into, const Stop& stop);
 
 }  // namespace backpropc

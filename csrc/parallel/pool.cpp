@@ -227,9 +227,17 @@ Crew* crew_of(std::size_t threads) noexcept {
   return crew;
 }
 
+// What OMP_NUM_THREADS asks of everyone, as joblib does in its worker processes: its first number, that of the outermost
+// level. Where it holds none it is not ours to refuse.
+std::size_t openmp_threads() {
+  const char* value = std::getenv("OMP_NUM_THREADS");
+  const unsigned long n = value == nullptr ? 0 : std::strtoul(value, nullptr, 10);
+  return n == 0 ? max_threads : n;
+}
+
 std::size_t default_threads() {
   const char* value = std::getenv("BACKPROPC_NUM_THREADS");
-  if (value == nullptr || *value == '\0') return std::min(usable_processors(), max_threads);
+  if (value == nullptr || *value == '\0') return std::min({usable_processors(), openmp_threads(), max_threads});
   const std::string text(value);
   const bool digits = text.size() <= 9 && text.find_first_not_of("0123456789") == std::string::npos;
   const std::size_t n = digits ? std::stoul(text) : 0;

@@ -24,7 +24,7 @@ namespace backpropc {
 constexpr std::size_t max_threads = 1024;
 
 // How many threads a call may use, the caller's own included. At first what BACKPROPC_NUM_THREADS says, or else
-// usable_processors(). Throws std::invalid_argument for an environment variable that is no such number.
+// usable_processors(), and no more than OMP_NUM_THREADS says. Throws std::invalid_argument for an environment variable that is no such number.
 std::size_t num_threads();
 
 // For the whole process, from the next call on; one that is under way keeps its threads. Throws std::invalid_argument

@@ -53,6 +53,7 @@ void Trainer<T>::train_finitely(const Run& run, const End& end) {
 template <class T>
 void Trainer<T>::set_point() {
   point_.standing = standing();
+  point_.batches = batches_;
   point_.epochs = losses_.training.size();
   point_.parameters.reserve(network_->n_parameters());
   point_.state.reserve(state_.size());
@@ -70,6 +71,7 @@ void Trainer<T>::go_back() {
   losses.training.resize(point_.epochs);
   losses.validation.resize(point_.epochs);
   resume(point_.standing, std::move(losses));
+  batches_ = point_.batches;
   if (settings_.shuffle && samples_ != unknown) draw_order();
   if (online_ != nullptr) online_->load();
 }
@@ -137,8 +139,8 @@ Buffer<T> Trainer<T>::whole_gradient(const Samples<T>& batch) {
         dense_gradient(layer.shape(batch.n), a, delta, dw, gradient.data() + layer.b, false, workspace_->scratch());
         apply_mask(layer, gradient.data());
         if (r.penalizes())
-          add_penalty_gradient(layer.fan_in * layer.fan_out, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)),
-                               network_->w(layer), dw);
+          add_penalty_gradient(layer.fan_in * layer.fan_out, static_cast<T>(r.l1_of(l) * penalty_share_),
+                               static_cast<T>(r.l2_of(l) * penalty_share_), network_->w(layer), dw);
       });
   return gradient;
 }

@@ -17,6 +17,7 @@ struct Regularization {
   double clip_value = infinity;  // of each element of the gradient, which has the penalties' in it
   double clip_norm = infinity;   // of the gradient of all layers that learn, after that
   double max_norm = infinity;    // of the weights that lead to one unit, after the step
+  bool by_batch = false;         // whether l1 and l2 are divided by what the batch weighs, Σ wᵢ
 
   bool drops_out() const { return !dropout.empty(); }
   bool clips() const { return clip_value < infinity || clip_norm < infinity; }

@@ -63,6 +63,9 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, c
   const typename Network<T>::Changing changing(*network_);
   numbers_ = numbers;
   make_room(std::min(settings_.batch_size, training.n));
+  if (order_is_given() && given_order_.size() != training.n)
+    throw std::invalid_argument("the order is of " + std::to_string(given_order_.size()) + " samples; it must be of " +
+                                std::to_string(training.n));
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) draw_order();
@@ -101,11 +104,24 @@ void Trainer<T>::train(const Run& run, const End& end) {
 template <class T>
 void Trainer<T>::begin_epoch() {
   epoch_loss_ = epoch_weight_ = 0.0;
+  batches_ = {};
   if (settings_.shuffle) draw_order();
 }
 
 template <class T>
+void Trainer<T>::begin_next_epoch(std::vector<std::size_t> order) {
+  const typename Network<T>::Changing changing(*network_);
+  position_ = 0;
+  given_order_ = std::move(order);
+  given_for_ = epoch_;
+}
+
+template <class T>
 void Trainer<T>::draw_order() {
+  if (order_is_given()) {
+    order_ = given_order_;
+    return;
+  }
   order_.resize(samples_);
   shuffled_order(settings_.seed, epoch_, samples_, order_.data());
 }
@@ -120,6 +136,8 @@ bool Trainer<T>::run_steps(const Samples<T>& training, std::uint64_t until_step,
     if (blocked_) return false;
     epoch_loss_ += loss.mean * loss.weight;
     epoch_weight_ += loss.weight;
+    const double n = static_cast<double>(batch.n);
+    batches_ = {batches_.loss + loss.mean * n, batches_.penalty + loss.penalty * n, batches_.samples + n};
     position_ += batch.n;
     watch.took(1);
   }
@@ -141,6 +159,7 @@ bool Trainer<T>::run_online_steps(const Samples<T>& training, std::uint64_t unti
                      static_cast<T>(settings_.optimizer.parameters[0]), numbers_ == Numbers::finite, epoch_loss_);
     position_ += steps;
     epoch_weight_ += static_cast<double>(steps);
+    batches_ = {epoch_loss_, 0.0, epoch_weight_};
     count_steps(steps);
     if (steps < n) return !(blocked_ = true);
     watch.took(n);
@@ -248,10 +267,12 @@ template <class T>
 typename Trainer<T>::BatchLoss Trainer<T>::update(const Samples<T>& batch) {
   draw_masks(batch.n);
   forward(*network_, batch.x, batch.n, *workspace_);
-  const BatchLoss loss = batch_error(batch);
+  BatchLoss loss = batch_error(batch);
   blocked_ = numbers_ == Numbers::finite && !std::isfinite(loss.mean);
   if (blocked_) return loss;
-  const double penalized = loss.mean + penalties();
+  if (settings_.regularization.by_batch) penalty_share_ = loss.weight > 0.0 ? 1.0 / loss.weight : 0.0;
+  loss.penalty = penalties();
+  const double penalized = loss.mean + loss.penalty;
   if (adds_to_parameters())
     update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
   else
@@ -270,11 +291,11 @@ typename Trainer<T>::BatchLoss Trainer<T>::batch_error(const Samples<T>& batch) 
   if (batch.weight == nullptr) {
     const double total = output_error(*network_, settings_.loss, batch.n, batch.t, static_cast<const T*>(nullptr),
                                       T(1) / static_cast<T>(batch.n), *workspace_);
-    return {total / n, n};
+    return {total / n, n, 0.0};
   }
   const double weight = std::accumulate(batch.weight, batch.weight + batch.n, 0.0);
   for (std::size_t i = 0; i < batch.n; ++i) share_[i] = weight > 0.0 ? static_cast<T>(batch.weight[i] / weight) : T(0);
-  return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight};
+  return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight, 0.0};
 }
 
 // w −= μ ∂E/∂w with no gradient stored: δ is multiplied by −μ, and BP3 and BP4 add to b and w themselves.
@@ -337,8 +358,8 @@ void Trainer<T>::shape_gradient(std::size_t l, std::size_t begin, std::size_t n)
   T* const gradient = gradient_.data() + begin;
   apply_mask(network_->layers()[l], begin, n, gradient_.data());
   if (r.penalizes() && begin < network_->layers()[l].b)
-    add_penalty_gradient(n, static_cast<T>(r.l1_of(l)), static_cast<T>(r.l2_of(l)), network_->parameters() + begin,
-                         gradient);
+    add_penalty_gradient(n, static_cast<T>(r.l1_of(l) * penalty_share_), static_cast<T>(r.l2_of(l) * penalty_share_),
+                         network_->parameters() + begin, gradient);
   if (r.clip_value < infinity && !clip(n, static_cast<T>(r.clip_value), gradient))
     gradients_are_finite_.store(false, std::memory_order_relaxed);
 }
@@ -389,7 +410,7 @@ double Trainer<T>::penalties() {
     const Layer& layer = network_->layers()[l];
     total += penalty(layer.fan_in * layer.fan_out, r.l1_of(l), r.l2_of(l), network_->w(layer), parts_);
   }
-  return total;
+  return total * penalty_share_;
 }
 
 template <class T>

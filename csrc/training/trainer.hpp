@@ -104,6 +104,18 @@ class Trainer {
   // The mean E over the samples that the latest epoch has seen.
   double epoch_loss() const { return epoch_loss_ / epoch_weight_; }
 
+  // Of the batches of the latest epoch, each counting as many times as it has samples: the mean of their losses and of their
+  // penalties. Counted from the epoch's beginning, or from where the trainer was resumed within it.
+  struct BatchMeans {
+    double loss, penalty;
+  };
+  BatchMeans batch_means() const {
+    return {batches_.loss / batches_.samples, batches_.penalty / batches_.samples};
+  }
+
+  // Whatever epoch was begun ends here. The next takes the samples in this order, where one is given; with shuffling only.
+  void begin_next_epoch(std::vector<std::size_t> order);
+
   // Of the steps from now on; throws Busy while another thread is in one.
   void set_learning_rate(double rate);
 
@@ -112,6 +124,7 @@ class Trainer {
 
  private:
   void begin_epoch();
+  bool order_is_given() const { return !given_order_.empty() && given_for_ == epoch_; }
   void draw_order();
   class Watch;
   bool run_steps(const Samples<T>& training, std::uint64_t until_step, Watch& watch);
@@ -129,7 +142,7 @@ class Trainer {
   bool adds_to_parameters() const;
   void count_steps(std::size_t n) { step_count_.store(step_count() + n, std::memory_order_relaxed); }
   struct BatchLoss {
-    double mean, weight;  // Σ wᵢEᵢ / Σ wᵢ, and Σ wᵢ
+    double mean, weight, penalty;  // Σ wᵢEᵢ / Σ wᵢ, Σ wᵢ, and what the step adds to E
   };
   BatchLoss update(const Samples<T>& batch);
   BatchLoss take_step(const Samples<T>& batch, Numbers numbers);
@@ -173,19 +186,26 @@ class Trainer {
   Buffer<T> batch_x_, batch_t_;               // a shuffled batch, gathered
   Buffer<std::int64_t> batch_classes_;
   Buffer<double> batch_weight_;
-  Buffer<T> share_;                 // of each sample in its batch's E
-  Buffer<double> parts_;            // of a sum over parameters
-  std::vector<std::size_t> order_;  // of the samples in this epoch; empty without shuffling
+  Buffer<T> share_;                       // of each sample in its batch's E
+  Buffer<double> parts_;                  // of a sum over parameters
+  std::vector<std::size_t> order_;        // of the samples in this epoch; empty without shuffling
+  std::vector<std::size_t> given_order_;  // of epoch given_for_, in place of one that is drawn
+  std::uint64_t given_for_ = 0;
   std::atomic<std::uint64_t> epoch_{0}, step_count_{0};
   std::size_t samples_ = 0, position_ = 0;  // how many an epoch has, and how many of them this one has seen
   double epoch_loss_ = 0.0;                 // Σ wE over those
   double epoch_weight_ = 0.0;               // Σ w
   double former_loss_ = infinity;           // of the last step's batch, with the penalties
+  struct Sums {
+    double loss = 0.0, penalty = 0.0, samples = 0.0;  // Σ nE, Σ n·penalty, Σ n
+  } batches_;                                         // of the epoch so far
+  double penalty_share_ = 1.0;                        // of l1 and l2 in this step
   EpochLosses losses_;
   mutable std::mutex losses_mutex_;
 
   struct Point {
     Standing standing;
+    Sums batches;
     std::size_t epochs = 0;
     Buffer<T> parameters, state;
   };

@@ -31,7 +31,7 @@ def regularization_for(
     regularization = _core.Regularization()
     regularization.l1 = _penalty(network, l1, "l1")
     regularization.l2 = _penalty(network, l2, "l2")
-    regularization.dropout = _dropout(network, dropout, input_dropout)
+    regularization.dropout = dropout_rates(network, dropout, input_dropout)
     regularization.clip_value = _bound(network, clip_value, "clip_value")
     regularization.clip_norm = _bound(network, clip_norm, "clip_norm")
     regularization.max_norm = _bound(network, max_norm, "max_norm")
@@ -44,7 +44,7 @@ def _penalty(network: Network, value: Numbers, name: str) -> tuple[float, ...]:
     return numbers_for(value, name, len(network.layers), "each layer", 0.0, math.nextafter(largest, math.inf), must)
 
 
-def _dropout(network: Network, hidden: Numbers, of_input: float) -> tuple[float, ...]:
+def dropout_rates(network: Network, hidden: Numbers, of_input: float) -> tuple[float, ...]:
     """Return the rate for what each layer reads."""
     must, n_hidden = "at least 0 and below 1", len(network.layers) - 1
     if n_hidden == 0 and np.any(np.asarray(hidden) != 0):

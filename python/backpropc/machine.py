@@ -27,7 +27,8 @@ def get_num_threads() -> int:
 
     At first it is ``BACKPROPC_NUM_THREADS``, where that is set: an integer from 1 to 1024; importing the package with
     any other value is an ``ImportError``. Otherwise it is the number of processors that this process may use: those
-    that its affinity names, and no more than the CPU quota of its control group pays for, rounded up.
+    that its affinity names, and no more than the CPU quota of its control group pays for, rounded up, or than
+    ``OMP_NUM_THREADS`` says, as joblib sets it for its worker processes.
     """
     return _core.num_threads()
 

@@ -42,11 +42,12 @@ def kernel_objects(built: Built) -> dict[str, Path]:
     return found
 
 
-def test_extension_exports_its_entry_alone(built: Built, tmp_path: Path) -> None:
+def test_extension_exports_its_entry_and_the_size_of_its_pool(built: Built, tmp_path: Path) -> None:
     with zipfile.ZipFile(built.wheel) as wheel:
         (name,) = (name for name in wheel.namelist() if name.endswith(".so"))
         library = Path(wheel.extract(name, tmp_path))
-    assert [name for name, _ in symbols(library, "--dynamic")] == ["PyInit__core"]
+    of_the_pool = {f"backpropc_{name}" for name in ("get_num_threads", "set_num_threads", "get_version")}
+    assert {name for name, _ in symbols(library, "--dynamic")} == {"PyInit__core"} | of_the_pool
 
 
 def test_kernels_share_no_symbol(kernel_objects: dict[str, Path]) -> None:

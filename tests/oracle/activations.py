@@ -118,6 +118,11 @@ def mish_derivative(z: Array) -> Array:
     return np.tanh(softplus(z)) + np.where(np.asarray(z) > 0, z * tanh_derivative(softplus(z)) * logistic(z), small)
 
 
+def exp(z: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(z))
+
+
 def softmax(z: Array) -> Array:
     e = np.exp(z - np.max(z, axis=-1, keepdims=True, initial=-np.inf))
     return e / np.sum(e, axis=-1, keepdims=True)
@@ -152,6 +157,7 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda z: 1.0 / (1.0 + np.abs(z)) ** 2,
     ),
     "mish": elementwise(mish, mish_derivative),
+    "exp": elementwise(exp, exp),
     "softmax": Activation(softmax, None, softmax_backward, softmax_jacobian),
 }
 # Those that take parameters, and values for them other than the defaults.

@@ -58,6 +58,12 @@ def log_softmax(z: Array) -> Array:
     return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
 
 
+def poisson_from_z(z: Array, t: Array) -> Array:
+    """t (e^d − 1 − d) with d = z − ln t, where t > 0."""
+    d = z - log(np.where(t > 0, t, 1.0))
+    return np.mean(np.where(t > 0, t * (np.expm1(d) - d), np.exp(z)), axis=-1)
+
+
 def huber(delta: float = 1.0) -> Loss:
     def value(a: Array, t: Array) -> Array:
         d = np.abs(a - t)
@@ -94,7 +100,7 @@ LOSSES: dict[str, Loss] = {
         lambda a, t: np.sum(a - t + times_log(t, log(ratio(t, a))), axis=-1) / a.shape[-1],
         lambda a, t: (1.0 - ratio(t, a)) / a.shape[-1],
         "not_negative",
-        {},
+        {"exp": FromZ(poisson_from_z, lambda z, t: (np.exp(z) - t) / z.shape[-1])},
     ),
     "binary_cross_entropy": Loss(
         lambda a, t: -np.sum(times_log(t, log(a)) + times_log(1.0 - t, log1m(a)), axis=-1),

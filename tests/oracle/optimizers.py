@@ -47,7 +47,10 @@ class Sgd(Optimizer):
 
 
 class Adam(Optimizer):
-    """Kingma and Ba 2015, Algorithm 1, with ε outside the root; Reddi, Kale and Kumar 2018 for the largest v."""
+    """Kingma and Ba 2015, Algorithm 1, with ε outside the root; Reddi, Kale and Kumar 2018 for the largest v.
+
+    With `epsilon_hat` it is the order of computation at the end of their section 2, whose ε̂ is beside the plain √v.
+    """
 
     def __init__(
         self,
@@ -56,16 +59,21 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         amsgrad: bool = False,
+        epsilon_hat: bool = False,
     ) -> None:
         super().__init__()
         self.learning_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
-        self.amsgrad = amsgrad
+        self.amsgrad, self.epsilon_hat = amsgrad, epsilon_hat
 
     def update(self, p: Array, g: Array, state: dict[str, Any]) -> None:
         m = state["m"] = self.beta1 * state.get("m", 0.0) + (1 - self.beta1) * g
         v = state["v"] = self.beta2 * state.get("v", 0.0) + (1 - self.beta2) * g**2
         if self.amsgrad:
             v = state["largest"] = np.maximum(state.get("largest", 0.0), v)
+        if self.epsilon_hat:
+            rate = self.learning_rate * np.sqrt(1 - self.beta2**self.count) / (1 - self.beta1**self.count)
+            p -= rate * m / (np.sqrt(v) + self.epsilon)
+            return
         m_hat, v_hat = m / (1 - self.beta1**self.count), v / (1 - self.beta2**self.count)
         p -= self.learning_rate * m_hat / (np.sqrt(v_hat) + self.epsilon)
 
@@ -193,7 +201,12 @@ CASES: dict[str, list[dict[str, Any]]] = {
     ],
     "RMSprop": [{}, {"learning_rate": 0.01, "rho": 0.5, "epsilon": 1e-3, "momentum": 0.8}],
     "Adagrad": [{}, {"learning_rate": 0.1, "epsilon": 1e-3}],
-    "Adam": [{}, {"learning_rate": 0.05, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3}, {"amsgrad": True, "beta2": 0.5}],
+    "Adam": [
+        {},
+        {"learning_rate": 0.05, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3},
+        {"amsgrad": True, "beta2": 0.5},
+        {"epsilon_hat": True, "epsilon": 1e-3},
+    ],
     "AdamW": [{}, {"learning_rate": 0.05, "amsgrad": True, "weight_decay": 0.5}],
     "Rprop": [{"variant": variant} for variant in ("rprop+", "rprop-", "irprop+", "irprop-")]
     + [{"initial_step": 0.01, "increase": 1.5, "decrease": 0.25, "min_step": 0.005, "max_step": 0.02}],

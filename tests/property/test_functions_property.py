@@ -6,7 +6,7 @@ The bounds are componentwise and hold whatever the data: |error| ≤ γ_{K+1} Σ
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import backpropc as bp
@@ -47,6 +47,8 @@ def test_forward_and_backward(
     z, a = bp.dense_forward(x, w, b, activation)
     assert z.dtype == a.dtype == dtype
     assert_within(z, wide(x) @ wide(w) + wide(b), tolerance.product(wide(x), wide(w), dtype, wide(b)), "z")
+    # What exp has made infinite, or next to it, is no number for the products that follow.
+    assume(activation != "exp" or np.max(z, initial=0.0) < 40.0)
     row_function = ACTIVATIONS[activation].derivative is None
     want = ACTIVATIONS[activation].value(wide(z))
     assert_within(a, want, tolerance.activation(want, wide(z), row_function, dtype), "a")
