@@ -40,7 +40,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     batch_size : int or "auto"
         Samples in a step; "auto" is 200, or all where there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"}
-        How the rate of "sgd" changes: not; as learning_rate_init / (t_ + 1)**power_t after every epoch; divided by 5
+        How the rate of "sgd" changes: not; as ``learning_rate_init / (t_ + 1)**power_t`` after every epoch; divided by 5
         whenever it is enough, until it is below 1e-6.
     learning_rate_init : float
         The rate of "sgd" and "adam".
@@ -409,7 +409,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_size : int or "auto"
         Samples in a step; "auto" is 200, or all where there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"}
-        How the rate of "sgd" changes: not; as learning_rate_init / (t_ + 1)**power_t after every epoch; divided by 5
+        How the rate of "sgd" changes: not; as ``learning_rate_init / (t_ + 1)**power_t`` after every epoch; divided by 5
         whenever it is enough, until it is below 1e-6.
     learning_rate_init : float
         The rate of "sgd" and "adam".
