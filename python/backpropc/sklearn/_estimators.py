@@ -40,8 +40,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     batch_size : int or "auto"
         Samples in a step; "auto" is 200, or all where there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"}
-        How the rate of "sgd" changes: not; as ``learning_rate_init / (t_ + 1)**power_t`` after every epoch; divided by 5
-        whenever it is enough, until it is below 1e-6.
+        How the rate of "sgd" changes: not; as ``learning_rate_init / (t_ + 1)**power_t`` after every epoch; divided by
+        5 whenever it is enough, until it is below 1e-6.
     learning_rate_init : float
         The rate of "sgd" and "adam".
     power_t : float
@@ -409,8 +409,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_size : int or "auto"
         Samples in a step; "auto" is 200, or all where there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"}
-        How the rate of "sgd" changes: not; as ``learning_rate_init / (t_ + 1)**power_t`` after every epoch; divided by 5
-        whenever it is enough, until it is below 1e-6.
+        How the rate of "sgd" changes: not; as ``learning_rate_init / (t_ + 1)**power_t`` after every epoch; divided by
+        5 whenever it is enough, until it is below 1e-6.
     learning_rate_init : float
         The rate of "sgd" and "adam".
     power_t : float
