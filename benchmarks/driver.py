@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +172,8 @@ def run(race: Race, method: Method) -> list[Outcome]:
                 outcome.version, outcome.note = process.greeting["version"], process.greeting["deviation"]
                 processes.append(process)
         if processes:
-            time_rounds(check(processes, outcomes), outcomes, method)
+            longer = replace(method, round_seconds=race.longer * method.round_seconds)
+            time_rounds(check(processes, outcomes), outcomes, longer)
     return list(outcomes.values())
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import os
 from importlib.metadata import version
 from typing import Any
 
@@ -29,6 +31,10 @@ class Ours(Contestant):
         if not workload.predict:
             self.t = data.classes if workload.loss == "softmax_cross_entropy" else data.t
             self.trainer = self._trainer(workload)
+            self.screen = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            self.watched_by: dict[str, Any] = {"progress": True} if workload.progress else {}
+            if workload.callback:
+                self.watched_by["callbacks"] = [lambda state: None]
 
     def _trainer(self, workload: Workload) -> bp.Trainer:
         options: dict[str, Any] = {"dropout": workload.dropout} if workload.dropout else {}
@@ -52,7 +58,8 @@ class Ours(Contestant):
             for _ in range(passes):
                 self.output = self.net.predict(self.x)
         else:
-            self.trainer.fit(self.x, self.t, epochs=passes)
+            with contextlib.redirect_stderr(self.screen):  # a bar would fill the pipe that nobody reads
+                self.trainer.fit(self.x, self.t, epochs=passes, **self.watched_by)
 
     def result(self) -> list[np.ndarray]:
         if self.predicts:

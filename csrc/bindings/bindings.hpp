@@ -121,8 +121,9 @@ template <class T>
 Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const Array<T>& x, const py::array& t,
                            const char* x_name, const char* t_name, Numbers numbers = Numbers::finite);
 
+// The largest |parameter|, once all are finite.
 template <class T>
-void check_parameters(const Network<T>& network);
+T check_parameters(const Network<T>& network);
 
 // Samples that have been checked, with the arrays they lie in: a run of many fits checks them once.
 template <class T>

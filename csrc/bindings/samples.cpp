@@ -77,9 +77,10 @@ void check_classes(const std::int64_t* t, std::size_t n, std::size_t m, const ch
 }  // namespace
 
 template <class T>
-void check_parameters(const Network<T>& network) {
+T check_parameters(const Network<T>& network) {
+  const T largest = kernels<T>().largest(network.n_parameters(), network.parameters());
+  if (largest < std::numeric_limits<T>::infinity()) return largest;
   const std::size_t i = network.first_non_finite();
-  if (i == network.n_parameters()) return;
   throw std::invalid_argument("network: " + network.name_of(i) + " is " +
                               number(static_cast<double>(network.parameters()[i])) +
                               "; all parameters must be finite before learning");
@@ -109,8 +110,8 @@ Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const 
   return samples;
 }
 
-template void check_parameters(const Network<float>&);
-template void check_parameters(const Network<double>&);
+template float check_parameters(const Network<float>&);
+template double check_parameters(const Network<double>&);
 template Samples<float> checked_samples(const Network<float>&, const Choice&, const Array<float>&, const py::array&,
                                         const char*, const char*, Numbers);
 template Samples<double> checked_samples(const Network<double>&, const Choice&, const Array<double>&, const py::array&,

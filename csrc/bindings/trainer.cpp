@@ -52,13 +52,16 @@ void fit(Trainer<T>& trainer, const CheckedSamples<T>& training, const CheckedSa
 template <class T>
 double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::optional<double> learning_rate,
             bool finite) {
+  const Network<T>& network = *trainer.network();
   Samples<T> batch;
+  std::optional<T> largest;
   {
-    const typename Network<T>::Reading reading(*trainer.network());
-    batch = checked_samples(*trainer.network(), trainer.settings().loss, x, t, "x", "t", numbers_of(finite));
+    const typename Network<T>::Reading reading(network);
+    if (finite) largest = check_parameters(network);
+    batch = checked_samples(network, trainer.settings().loss, x, t, "x", "t", Numbers::any);
   }
-  const Computing computing(3 * batch.n * trainer.network()->n_parameters());
-  return trainer.step(batch, learning_rate, numbers_of(finite));
+  const Computing computing(3 * batch.n * network.n_parameters());
+  return trainer.step(batch, learning_rate, numbers_of(finite), largest);
 }
 
 template <class T>

@@ -23,12 +23,12 @@ Product multiply(std::uint64_t a, std::uint64_t b) {
 #endif
 }
 
-}  // namespace
+using Block = std::array<std::uint64_t, 4>;
 
-inline std::array<std::uint64_t, 4> Philox::block(std::uint64_t i) const {
-  std::array<std::uint64_t, 4> c{i + 1, substream_[0], substream_[1],
-                                 0};  // NumPy's counter is advanced before its first
-  auto [k0, k1] = key_;
+Block block_of(const std::array<std::uint64_t, 2>& key, const std::array<std::uint64_t, 2>& substream,
+               std::uint64_t i) {
+  Block c{i + 1, substream[0], substream[1], 0};  // NumPy's counter is advanced before its first
+  auto [k0, k1] = key;
   for (int round = 0; round < 10; ++round) {
     const Product p0 = multiply(0xD2E7470EE14C6C93, c[0]);
     const Product p1 = multiply(0xCA5A826395121157, c[2]);
@@ -39,14 +39,13 @@ inline std::array<std::uint64_t, 4> Philox::block(std::uint64_t i) const {
   return c;
 }
 
-std::uint64_t Philox::next() {
-  if (index_ % 4 == 0) block_ = block(index_ / 4);
-  return block_[index_++ % 4];
-}
+}  // namespace
+
+Block Philox::block(std::uint64_t i) const { return block_of(key_, substream_, i); }
 
 void Philox::fill(std::uint64_t first, std::size_t blocks, std::uint32_t* halves) const {
   for (std::size_t i = 0; i < blocks; ++i)
-    for (const std::uint64_t number : block(first + i)) {
+    for (const std::uint64_t number : block_of(key_, substream_, first + i)) {
       *halves++ = static_cast<std::uint32_t>(number);
       *halves++ = static_cast<std::uint32_t>(number >> 32);
     }

@@ -23,7 +23,10 @@ class Philox {
   Philox(std::uint64_t seed, Stream stream, std::uint64_t substream, std::uint64_t second = 0)
       : key_{seed, static_cast<std::uint64_t>(stream)}, substream_{substream, second} {}
 
-  std::uint64_t next();
+  std::uint64_t next() {
+    if (index_ % 4 == 0) block_ = block(index_ / 4);
+    return block_[index_++ % 4];
+  }
 
   // In [0, 1), a multiple of 2^-53: what numpy.random.Generator.random makes of the same number.
   double next_uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }

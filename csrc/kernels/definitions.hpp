@@ -146,7 +146,7 @@ constexpr LossKernels<T> loss_kernels() {
 
 // --- optimizers -------------------------------------------------------------------------------------------------------------
 
-// One vector of parameters, read and written by get and put; 0 in each lane whose gradient is finite, else NaN.
+// One vector of parameters, read and written by get and put; returns its gradient.
 template <class T, class O, class Scalars, class Get, class Put>
 BPC_INLINE Vec<T> update_vector(const OptimizerStep<T>& g, const Scalars& s, int slots, std::size_t i, Get get,
                                 Put put) {
@@ -160,7 +160,7 @@ BPC_INLINE Vec<T> update_vector(const OptimizerStep<T>& g, const Scalars& s, int
 #pragma GCC unroll 8
   for (int slot = 0; slot < most; ++slot)
     if (slot < slots) put(g.state + std::size_t(slot) * g.slot_stride + i, state[slot]);
-  return gradient * Vec<T>{};
+  return gradient;
 }
 
 template <class T, class O>
@@ -169,15 +169,17 @@ bool optimizer_step(const OptimizerStep<T>& g) {
   constexpr std::size_t step = lanes<T>;
   const auto s = O::template scalars<V>(*g.parameters, g.now);
   const int slots = O::slots(*g.parameters);
-  V check{};
+  V check{};  // stays 0 in a lane whose gradients are finite, else it becomes NaN
   std::size_t i = 0;
   for (; i + step <= g.n; i += step)
-    check = check + update_vector<T, O>(
-                        g, s, slots, i, [](const T* p) { return load<V>(p); }, [](T* p, V v) { store<V>(p, v); });
+    check = fma(update_vector<T, O>(
+                    g, s, slots, i, [](const T* p) { return load<V>(p); }, [](T* p, V v) { store<V>(p, v); }),
+                V{}, check);
   if (const std::size_t left = g.n - i; left > 0)
-    check = check + update_vector<T, O>(
-                        g, s, slots, i, [=](const T* p) { return load_first<V>(p, left); },
-                        [=](T* p, V v) { store_first<V>(p, v, left); });
+    check = fma(update_vector<T, O>(
+                    g, s, slots, i, [=](const T* p) { return load_first<V>(p, left); },
+                    [=](T* p, V v) { store_first<V>(p, v, left); }),
+                V{}, check);
   return fold(check) == T(0);
 }
 

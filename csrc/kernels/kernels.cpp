@@ -29,6 +29,32 @@ void multiply(std::size_t n, const T* x, const T* mask, T* y) {
   map(n, y, [](Vec<T> xv, Vec<T> mv) { return xv * mv; }, x, mask);
 }
 
+// |v| orders as its bits do, and NaN comes after infinity.
+template <class T>
+T largest(std::size_t n, const T* p) {
+  using V = Vec<T>;
+  constexpr std::size_t step = lanes<T>, parts = 4;
+  Int<V> most[parts] = {};
+  const auto look = [&](std::size_t part, V v) {
+    const Int<V> b = bits(abs(v));
+    most[part] = b > most[part] ? b : most[part];
+  };
+  std::size_t i = 0;
+  for (; i + parts * step <= n; i += parts * step) {
+#pragma GCC unroll 4
+    for (std::size_t part = 0; part < parts; ++part) look(part, load<V>(p + i + part * step));
+  }
+  for (; i + step <= n; i += step) look(0, load<V>(p + i));
+  if (i < n) look(1, load_first<V>(p + i, n - i));
+  for (std::size_t part = 1; part < parts; ++part) most[0] = most[part] > most[0] ? most[part] : most[0];
+  IntElement<V> lane[step], result = 0;
+  std::memcpy(lane, most, sizeof lane);
+  for (const IntElement<V> b : lane) result = b > result ? b : result;
+  T value;
+  std::memcpy(&value, &result, sizeof value);
+  return value < std::numeric_limits<T>::infinity() ? value : std::numeric_limits<T>::infinity();
+}
+
 template <class T>
 constexpr auto activations = activation_table<T>(Activations{});
 template <class T>
@@ -45,6 +71,7 @@ constexpr KernelTable<T> table = {
     add_scaled<T>,
     keep<T>,
     multiply<T>,
+    largest<T>,
     &activations<T>[0],
     &losses<T>[0],
     &optimizers<T>[0],

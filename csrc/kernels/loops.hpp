@@ -1,6 +1,8 @@
 // Loops over contiguous arrays: an expression on vectors applied to all of them, and its sum in a fixed order.
 #pragma once
 
+#include <limits>
+
 #include "kernels/simd.hpp"
 
 namespace backpropc::BPC_ISA {
@@ -46,12 +48,12 @@ BPC_INLINE T sum(std::size_t n, F f, const In*... in) {
   return fold_lanes<T>(total);
 }
 
-// The largest element of n > 0. The order does not matter: a row with a NaN becomes NaN by what follows.
+// The largest of n elements, -∞ of none. The order does not matter: a row with a NaN becomes NaN by what follows.
 template <class T>
 BPC_INLINE T maximum(std::size_t n, const T* in) {
   using V = Vec<T>;
   constexpr std::size_t step = lanes<T>;
-  T largest = in[0];
+  T largest = -std::numeric_limits<T>::infinity();
   if (n >= step) {
     V most = load<V>(in + n - step);
     for (std::size_t i = 0; i + step <= n; i += step) {
@@ -62,7 +64,7 @@ BPC_INLINE T maximum(std::size_t n, const T* in) {
     store<V>(lane, most);
     for (std::size_t i = 0; i < step; ++i) largest = lane[i] > largest ? lane[i] : largest;
   } else {
-    for (std::size_t i = 1; i < n; ++i) largest = in[i] > largest ? in[i] : largest;
+    for (std::size_t i = 0; i < n; ++i) largest = in[i] > largest ? in[i] : largest;
   }
   return largest;
 }

@@ -150,6 +150,7 @@ struct KernelTable {
   // y = kept where that many bits are at least the threshold, else 0
   void (*keep)(std::size_t n, const std::uint32_t* bits, std::uint32_t threshold, T kept, T* y);
   void (*multiply)(std::size_t n, const T* x, const T* mask, T* y);  // y = x ⊙ mask; y may be x
+  T (*largest)(std::size_t n, const T* p);                           // max |p|, infinite where one is not finite
   const ActivationKernels<T>* activations;                           // in the order of the lists
   const LossKernels<T>* losses;
   const OptimizerKernels<T>* optimizers;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "core/errors.hpp"
 
@@ -32,15 +33,8 @@ void apply_mask(const Layer& layer, std::size_t begin, std::size_t n, T* flat) {
 
 template <class T>
 std::size_t first_non_finite(std::size_t n, const T* p) {
-  // x·0 is 0 for a finite x and NaN for any other: sums that compilers vectorise, before the search.
-  constexpr std::size_t width = 32;
-  T check[width] = {};
-  const std::size_t blocks = n / width * width;
-  for (std::size_t i = 0; i < blocks; i += width)
-    for (std::size_t j = 0; j < width; ++j) check[j] += p[i + j] * T(0);
-  const bool finite = std::all_of(check, check + width, [](T c) { return c == T(0); });
-  return static_cast<std::size_t>(std::find_if(finite ? p + blocks : p, p + n, [](T v) { return !std::isfinite(v); }) -
-                                  p);
+  if (kernels<T>().largest(n, p) < std::numeric_limits<T>::infinity()) return n;
+  return static_cast<std::size_t>(std::find_if(p, p + n, [](T v) { return !std::isfinite(v); }) - p);
 }
 
 template <class T>

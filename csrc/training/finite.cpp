@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "core/errors.hpp"
 #include "training/trainer.hpp"
@@ -20,7 +21,8 @@ std::string told(const std::string& what, double value) {
 
 std::string at_step(std::uint64_t epoch, std::uint64_t step, const std::string& more, const char* advice) {
   return " in epoch " + std::to_string(epoch) + ", step " + std::to_string(step) + "; it must be finite. " + more +
-         "Most often the learning rate is too large, or x or t hold values far from 1: " + advice;
+         "Most often the learning rate is too large, or x or t hold values far from 1: " + advice +
+         ". The network is as it was before that step";
 }
 
 }  // namespace
@@ -50,8 +52,42 @@ void Trainer<T>::train_finitely(const Run& run, const End& end) {
   }
 }
 
+// One step. Only where it might overflow, or changes an optimizer's state, has it a point to go back to.
+template <class T>
+typename Trainer<T>::BatchLoss Trainer<T>::step_finitely(const Samples<T>& batch, std::optional<T> largest) {
+  point_.is_set = blocked_ = false;
+  if (adds_to_parameters())
+    largest_ = largest ? *largest : kernels<T>().largest(network_->n_parameters(), network_->parameters());
+  else
+    set_point();
+  const BatchLoss loss = update(batch);
+  largest_.reset();
+  const bool made = !blocked_;
+  if (made && (!point_.is_set || is_finite())) return loss;
+  const Fault fault = first_fault();
+  if (made) go_back();
+  throw NonFinite(explain(batch, fault));
+}
+
+// Whether w −= μ aᵀδ is finite, whatever the signs: in every element at most the largest |w| and n·max|a|·μ·max|δ|.
+template <class T>
+bool Trainer<T>::cannot_overflow(const Samples<T>& batch) const {
+  const KernelTable<T>& k = kernels<T>();
+  const double rate = settings_.optimizer.parameters[0], n = static_cast<double>(batch.n);
+  for (std::size_t l = 0; l < network_->layers().size(); ++l) {
+    const Layer& layer = network_->layers()[l];
+    if (!layer.trainable) continue;
+    const double a = k.largest(batch.n * layer.fan_in, workspace_->input(l, batch.x));
+    const double delta = k.largest(batch.n * layer.fan_out, workspace_->delta(l));
+    const double reach = static_cast<double>(*largest_) + n * std::max(a, 1.0) * (rate * delta);  // 1: of the bias
+    if (!(reach < 0.5 * static_cast<double>(std::numeric_limits<T>::max()))) return false;
+  }
+  return true;
+}
+
 template <class T>
 void Trainer<T>::set_point() {
+  point_.is_set = true;
   point_.standing = standing();
   point_.batches = batches_;
   point_.epochs = losses_.training.size();
@@ -145,14 +181,16 @@ Buffer<T> Trainer<T>::whole_gradient(const Samples<T>& batch) {
   return gradient;
 }
 
-#define BPC_INSTANTIATE(T)                                                               \
-  template void Trainer<T>::train_finitely(const Run&, const End&);                      \
-  template void Trainer<T>::set_point();                                                 \
-  template void Trainer<T>::go_back();                                                   \
-  template bool Trainer<T>::is_finite() const;                                           \
-  template typename Trainer<T>::Fault Trainer<T>::first_fault_in(const T*) const;        \
-  template std::string Trainer<T>::explain(const Samples<T>&, const Trainer<T>::Fault&); \
-  template std::string Trainer<T>::way_to_loss(std::size_t) const;                       \
+#define BPC_INSTANTIATE(T)                                                                                \
+  template void Trainer<T>::train_finitely(const Run&, const End&);                                       \
+  template typename Trainer<T>::BatchLoss Trainer<T>::step_finitely(const Samples<T>&, std::optional<T>); \
+  template bool Trainer<T>::cannot_overflow(const Samples<T>&) const;                                     \
+  template void Trainer<T>::set_point();                                                                  \
+  template void Trainer<T>::go_back();                                                                    \
+  template bool Trainer<T>::is_finite() const;                                                            \
+  template typename Trainer<T>::Fault Trainer<T>::first_fault_in(const T*) const;                         \
+  template std::string Trainer<T>::explain(const Samples<T>&, const Trainer<T>::Fault&);                  \
+  template std::string Trainer<T>::way_to_loss(std::size_t) const;                                        \
   template Buffer<T> Trainer<T>::whole_gradient(const Samples<T>&);
 
 BPC_INSTANTIATE(float)

@@ -240,26 +240,20 @@ void Trainer<T>::set_learning_rate(double rate) {
 }
 
 template <class T>
-double Trainer<T>::step(const Samples<T>& batch, std::optional<double> learning_rate, Numbers numbers) {
+double Trainer<T>::step(const Samples<T>& batch, std::optional<double> learning_rate, Numbers numbers,
+                        std::optional<T> largest) {
   const typename Network<T>::Changing changing(*network_);
   if (learning_rate) settings_.optimizer.parameters[0] = *learning_rate;
-  return take_step(batch, numbers).mean;
+  return take_step(batch, numbers, largest).mean;
 }
 
 // One update, taken back where the numbers must be finite and are not.
 template <class T>
-typename Trainer<T>::BatchLoss Trainer<T>::take_step(const Samples<T>& batch, Numbers numbers) {
+typename Trainer<T>::BatchLoss Trainer<T>::take_step(const Samples<T>& batch, Numbers numbers,
+                                                     std::optional<T> largest) {
   make_room(batch.n);
   numbers_ = numbers;
-  if (numbers == Numbers::any) return update(batch);
-  set_point();
-  const BatchLoss loss = update(batch);
-  if (blocked_ || !is_finite()) {
-    const Fault fault = first_fault();
-    go_back();
-    throw NonFinite(explain(batch, fault));
-  }
-  return loss;
+  return numbers == Numbers::finite ? step_finitely(batch, largest) : update(batch);
 }
 
 // Forward and BP1, then the rest of the step, unless the loss must be finite and is not.
@@ -274,7 +268,7 @@ typename Trainer<T>::BatchLoss Trainer<T>::update(const Samples<T>& batch) {
   loss.penalty = penalties();
   const double penalized = loss.mean + loss.penalty;
   if (adds_to_parameters())
-    update_directly(batch, static_cast<T>(settings_.optimizer.parameters[0]));
+    update_directly(batch);
   else
     update_by_gradient(batch, {step_count() + 1, penalized, former_loss_});
   if (blocked_) return loss;
@@ -298,18 +292,26 @@ typename Trainer<T>::BatchLoss Trainer<T>::batch_error(const Samples<T>& batch) 
   return {output_error(*network_, settings_.loss, batch.n, batch.t, share_.data(), T(1), *workspace_), weight, 0.0};
 }
 
+template <class T>
+void Trainer<T>::update_directly(const Samples<T>& batch) {
+  const std::size_t lowest = network_->first_trainable();
+  const auto add = [&](std::size_t l, const T* a, T* delta) { add_to_parameters(l, batch.n, a, delta); };
+  if (!largest_) return backward(*network_, batch.x, batch.n, lowest, *workspace_, add);
+  // A single step: all δ come before any change, as they tell whether it needs a point to go back to.
+  backward(*network_, batch.x, batch.n, lowest, *workspace_, [](std::size_t, const T*, T*) {});
+  if (!cannot_overflow(batch)) set_point();
+  for (std::size_t l = network_->layers().size(); l-- > lowest;)
+    add(l, workspace_->input(l, batch.x), workspace_->delta(l));
+}
+
 // w −= μ ∂E/∂w with no gradient stored: δ is multiplied by −μ, and BP3 and BP4 add to b and w themselves.
 template <class T>
-void Trainer<T>::update_directly(const Samples<T>& batch, T rate) {
-  backward(*network_, batch.x, batch.n, network_->first_trainable(), *workspace_,
-           [&](std::size_t l, const T* a, T* delta) {
-             const Layer& layer = network_->layers()[l];
-             if (!layer.trainable) return;
-             kernels<T>().scale(batch.n * layer.fan_out, -rate, delta);
-             dense_gradient(layer.shape(batch.n), a, delta, network_->w(layer), network_->b(layer), true,
-                            workspace_->scratch());
-             apply_mask(layer, network_->parameters());
-           });
+void Trainer<T>::add_to_parameters(std::size_t l, std::size_t n, const T* a, T* delta) {
+  const Layer& layer = network_->layers()[l];
+  if (!layer.trainable) return;
+  kernels<T>().scale(n * layer.fan_out, -static_cast<T>(settings_.optimizer.parameters[0]), delta);
+  dense_gradient(layer.shape(n), a, delta, network_->w(layer), network_->b(layer), true, workspace_->scratch());
+  apply_mask(layer, network_->parameters());
 }
 
 // dw and db, then the optimizer's step: on a few rows at a time while they are in the cache, unless clip_norm must know the

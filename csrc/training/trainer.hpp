@@ -119,8 +119,10 @@ class Trainer {
   // Of the steps from now on; throws Busy while another thread is in one.
   void set_learning_rate(double rate);
 
-  // One update on all of the samples; the loss before it. A rate given here is the optimizer's from now on.
-  double step(const Samples<T>& batch, std::optional<double> learning_rate = {}, Numbers numbers = Numbers::finite);
+  // One update on all of the samples; the loss before it. A rate given here is the optimizer's from now on. The largest
+  // |parameter| may be given where it is known.
+  double step(const Samples<T>& batch, std::optional<double> learning_rate = {}, Numbers numbers = Numbers::finite,
+              std::optional<T> largest = {});
 
  private:
   void begin_epoch();
@@ -145,9 +147,10 @@ class Trainer {
     double mean, weight, penalty;  // Σ wᵢEᵢ / Σ wᵢ, Σ wᵢ, and what the step adds to E
   };
   BatchLoss update(const Samples<T>& batch);
-  BatchLoss take_step(const Samples<T>& batch, Numbers numbers);
+  BatchLoss take_step(const Samples<T>& batch, Numbers numbers, std::optional<T> largest = {});
   BatchLoss batch_error(const Samples<T>& batch);
-  void update_directly(const Samples<T>& batch, T rate);
+  void update_directly(const Samples<T>& batch);
+  void add_to_parameters(std::size_t l, std::size_t n, const T* a, T* delta);
   void update_by_gradient(const Samples<T>& batch, const Progress& now);
   void draw_masks(std::size_t n);
   double penalties();
@@ -173,6 +176,8 @@ class Trainer {
   void go_back();
   bool is_finite() const;
   Fault first_fault_in(const T* parameters) const;
+  BatchLoss step_finitely(const Samples<T>& batch, std::optional<T> largest);
+  bool cannot_overflow(const Samples<T>& batch) const;
   Fault first_fault() const { return first_fault_in(network_->parameters()); }
   std::string explain(const Samples<T>& batch, const Fault& after);
   std::string way_to_loss(std::size_t n) const;
@@ -204,6 +209,7 @@ class Trainer {
   mutable std::mutex losses_mutex_;
 
   struct Point {
+    bool is_set = false;
     Standing standing;
     Sums batches;
     std::size_t epochs = 0;
@@ -211,6 +217,7 @@ class Trainer {
   };
   Numbers numbers_ = Numbers::finite;  // of the call under way
   Point point_;
+  std::optional<T> largest_;                      // |parameter|, in a single step
   bool blocked_ = false;                          // the step to come was not taken: its loss or norm is not finite
   std::atomic<bool> gradients_are_finite_{true};  // of the steps since the point, where they are stored
 };

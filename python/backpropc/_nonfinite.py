@@ -10,6 +10,7 @@ from typing import TypeVar
 from ._arguments import shown
 
 POLICIES = ("raise", "warn", "ignore")
+RESTORED = "The network is as it was before that step"  # how the core ends its message
 
 Result = TypeVar("Result")
 
@@ -38,9 +39,10 @@ class NonFinite:
             return work(self._looks)
         except FloatingPointError as error:
             if self._policy == "raise":
-                raise FloatingPointError(f"{error}. The network is as it was before that step") from None
+                raise
             self._looks = False
-            warnings.warn(f"{error}. The step is taken all the same", RuntimeWarning, stacklevel=_level_of_user())
+            found = str(error).removesuffix(RESTORED)
+            warnings.warn(f"{found}The step is taken all the same", RuntimeWarning, stacklevel=_level_of_user())
         return work(False)
 
 

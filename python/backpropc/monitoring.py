@@ -284,17 +284,21 @@ class Watch:
     ) -> None:
         self._callbacks, self._stopper, self._progress = callbacks, stopper, progress
         self._every_epoch = every_epoch or stopper is not None or any(steps is None for _, steps in callbacks)
-        self._at_a_time, self._paused = 1, time.monotonic()
+        self._at_a_time, self._paused = 1, time.monotonic()  # epochs between pauses for the bar
         self.stopped = False
 
     def next_pause(self, epoch: int, step: int, end: int) -> tuple[int, int | None]:
-        """Return the epoch and the step at which the run is to pause: for a bar alone some twenty times a second."""
+        """Return the epoch and the step at which the run is to pause: for a bar alone some ten times a second."""
         steps = [(step // every + 1) * every for _, every in self._callbacks if every is not None]
-        if not self._every_epoch:
-            self._at_a_time = self._at_a_time * 2 if time.monotonic() < self._paused + 0.05 else 1
-            self._paused = time.monotonic()
-        some = 1 if self._every_epoch else self._at_a_time if self._progress.wanted else end - epoch
+        some = 1 if self._every_epoch else self._for_the_bar() if self._progress.wanted else end - epoch
         return min(end, epoch + some), min(steps, default=None)
+
+    def _for_the_bar(self) -> int:
+        """Return how many epochs take a tenth of a second, as the last did, but at most four times as many as these."""
+        now, former = time.monotonic(), self._paused
+        self._at_a_time = max(1, int(self._at_a_time * min(4.0, 0.1 / max(now - former, 1e-9))))
+        self._paused = now
+        return self._at_a_time
 
     def look(self, state: State, values: Mapping[str, float], epoch_ended: bool) -> None:
         """Show the run to all whose turn it is; `values` are the latest epoch's."""

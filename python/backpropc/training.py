@@ -637,7 +637,7 @@ class Trainer:
         history = {"loss": self._core.losses_from(first)}
         if self._validated > first:
             history["val_loss"] = self._core.validation_losses_from(first)
-        measured = [self._metrics.get(epoch, {}) for epoch in epochs]
+        measured = [self._metrics.get(epoch, {}) for epoch in epochs] if self._metrics else []
         for name in {name: None for values in measured for name in values}:
             history[name] = [values.get(name, math.nan) for values in measured]
         return History(epochs, history)

@@ -42,7 +42,7 @@ def examples() -> list[doctest.DocTest]:
 @pytest.mark.parametrize("test", examples(), ids=lambda test: test.name)
 def test_docstring(test: doctest.DocTest) -> None:
     report: list[str] = []
-    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
+    doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test, out=report.append)
     assert not report, "".join(report)
 
 
@@ -99,7 +99,7 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         elif ">>> " in block[2]:
             test = doctest.DocTestParser().get_doctest(block[2], {}, page_name(page), str(page), line)
             test.globs = names  # itself: functions of one block see what later ones define
-            doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append, clear_globs=False)
+            doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test, out=report.append, clear_globs=False)
         else:
             exec(compile("\n" * line + block[2], page, "exec"), names)
         assert not report, "".join(report)

@@ -411,12 +411,17 @@ KILLS = """
         trainer = bp.Trainer.load(path) if os.path.exists(path) else new()
         trainer.fit(x, t, until_epoch=10**9, checkpoint=path, checkpoint_every=None, checkpoint_every_steps=3)
 
-    undisturbed, last = new(), 0
+    undisturbed, last, horizon = new(), 0, 0.0
     for kill in range(kills):
+        started = time.monotonic()
         child = os.fork()
         if child == 0:
             work()
-        time.sleep(random.Random(kill).uniform(0.0, 0.05))
+        if horizon == 0.0:  # how long a child lives is measured in what the first file took on this machine
+            while not os.path.exists(path):
+                time.sleep(0.001)
+            horizon = 4 * (time.monotonic() - started)
+        time.sleep(random.Random(kill).uniform(0.0, horizon))
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
         if not os.path.exists(path):
