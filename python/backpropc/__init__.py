@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _core, definitions, schedules
+from .custom import Activation, Loss
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER
 from .functions import (
     DenseBackward,
@@ -59,12 +60,14 @@ __all__ = [
     "INITIALIZERS",
     "LOSSES",
     "OPTIMIZERS",
+    "Activation",
     "Dense",
     "DenseBackward",
     "DenseForward",
     "EarlyStopping",
     "Gradients",
     "History",
+    "Loss",
     "Network",
     "State",
     "Trace",
