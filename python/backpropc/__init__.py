@@ -11,7 +11,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _core, definitions, schedules
+from ._startup import end_the_command
+
+try:
+    from . import _core
+except ImportError as error:
+    end_the_command(error)
+    raise
+
+from . import definitions, schedules
 from .custom import Activation, Loss
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER
 from .functions import (

@@ -18,6 +18,7 @@ from ._arguments import (
     FLOAT64,
     FloatArray,
     as_core,
+    check_classes,
     core_dtype,
     rate_for,
     real_array,
@@ -305,11 +306,7 @@ def _pair(a: ArrayLike, t: ArrayLike, loss: str | Definition) -> tuple[Definitio
 
 def _one_hot(classes: FloatArray, outputs: int, dtype: np.dtype[Any]) -> FloatArray:
     flat = classes.reshape(-1)
-    wrong = (flat < 0) | (flat >= outputs)
-    if wrong.any():
-        raise ValueError(
-            f"t has the class {flat[wrong][0]}; with {outputs} outputs the classes must be 0 to {outputs - 1}"
-        )
+    check_classes(flat, outputs)
     rows = np.zeros((flat.size, outputs), dtype)
     rows[np.arange(flat.size), flat] = 1.0
     return rows

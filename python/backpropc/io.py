@@ -1,8 +1,8 @@
 """Networks and trainers in files: the numbers as safetensors, the configuration as JSON in their metadata.
 
 A file holds numbers and names. The names are looked up in the lists of this version of backpropc, those of activations
-and losses of the user's own in what `load` is told they stand for; none is imported, evaluated or used as a path. A file
-that this module would not have written for any network is refused.
+and losses of the user's own in what `load` is told they stand for; none is imported, evaluated or used as a path. What
+this module would not have written for any network is refused.
 
 The metadata are ``format`` ("backpropc"), ``version`` (of the format: a newer one than its own is refused) and
 ``configuration``. Its ``network`` says how the tensors ``layers.0.w``, ``layers.0.b``, … belong together; a layer that
@@ -317,7 +317,7 @@ def _encoded(value: Any, name: str) -> Any:
 
 
 def _decoded(value: Any, name: str, customs: Customs) -> Any:
-    """Return a setting from JSON; an object is something of that name's list, with its parameters, or the user's own."""
+    """Return a setting from JSON; an object is something of that name's list with its parameters, or the user's own."""
     if not isinstance(value, dict):
         return value
     if "custom" in value and name in ("activation", "loss"):
