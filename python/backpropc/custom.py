@@ -226,7 +226,7 @@ class Loss(Custom):
 
 def customs_by_name(custom: object) -> dict[str, Custom]:
     """Return the argument `custom` of `load`: what the names of a file stand for."""
-    must = "it must be a dict from names to bp.Activation and bp.Loss objects"
+    must = "it must be a mapping from names to bp.Activation and bp.Loss objects"
     if custom is None:
         return {}
     if not isinstance(custom, Mapping):
