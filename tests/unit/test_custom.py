@@ -404,7 +404,10 @@ if sys.platform != "win32":
     KINDS["ctrl-c"] = interrupt, KeyboardInterrupt
 
 
-@pytest.mark.parametrize("options", [{"optimizer": SGD}, {"optimizer": bp.Adam(), "clip_norm": 0.5, "dropout": 0.2}])
+@pytest.mark.parametrize(
+    "options",
+    [{"optimizer": SGD}, {"optimizer": bp.Adam(), "dropout": 0.2}, {"optimizer": bp.Adam(), "clip_norm": 0.5}],
+)
 @pytest.mark.parametrize(("error", "raised"), KINDS.values(), ids=KINDS)
 def test_a_run_ends_between_two_steps_and_goes_on(
     options: dict[str, Any], error: Callable[[], object], raised: type[BaseException]
