@@ -28,8 +28,12 @@ void call(const py::object& function, const CustomCall<T>& c, std::size_t n_resu
   const GilTaken gil;
   const FloatMode mode;  // restored in case that Python leaves another
   const std::vector<std::size_t> shape{c.rows, c.columns};
-  const py::object result =
-      c.t == nullptr ? function(Array<T>(shape, c.x)) : function(Array<T>(shape, c.x), Array<T>(shape, c.t));
+  py::tuple arguments = py::make_tuple(Array<T>(shape, c.x));
+  if (c.t != nullptr) arguments = py::make_tuple(arguments[0], Array<T>(shape, c.t));
+  PyObject* returned = nullptr;
+  take_gil([&] { returned = PyObject_CallObject(function.ptr(), arguments.ptr()); });  // given up and taken in there
+  if (returned == nullptr) throw py::error_already_set();
+  const auto result = py::reinterpret_steal<py::object>(returned);
   require(Array<T>::check_(result), "a function must return a contiguous array of its argument's dtype");
   const auto array = py::reinterpret_borrow<Array<T>>(result);
   require(static_cast<std::size_t>(array.size()) == n_results,

@@ -8,6 +8,7 @@ import gc
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import threading
 import weakref
@@ -468,6 +469,30 @@ def test_training_within_a_function() -> None:
         for each in (net, want):
             each.fit(X, T, optimizer=SGD, epochs=2, seed=0)
     assert_same_bits(net.parameters, want.parameters)
+
+
+DAEMON = """
+import threading, time
+import numpy as np
+import backpropc as bp
+
+def slow(z):
+    for _ in range(50):
+        z = z + 0
+    return z
+
+net = bp.Network([8, 3, 8], bp.Activation(slow, slow), seed=0)
+options = {"optimizer": bp.SGD(0.0), "batch_size": 1, "epochs": 10**9}
+threading.Thread(target=lambda: net.fit(np.eye(8), np.eye(8), **options), daemon=True).start()
+time.sleep(0.05)
+"""
+
+
+def test_exit_while_a_daemon_thread_is_in_a_function() -> None:
+    """The interpreter ends such a thread by unwinding its stack, where there is much of ours on it."""
+    for _ in range(10):
+        done = subprocess.run([sys.executable, "-c", DAEMON], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 # --- as objects -------------------------------------------------------------------------------------------------------
