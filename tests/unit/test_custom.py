@@ -28,7 +28,7 @@ from safetensors_files import with_configuration
 
 X, T = np.random.default_rng(1).normal(size=(23, 5)), np.random.default_rng(2).uniform(0.1, 1.0, size=(23, 1))
 SGD = bp.SGD(0.05)
-OPTIMIZERS = [getattr(bp, name)(**arguments) for name in bp.OPTIMIZERS for arguments in CASES[name]]
+OPTIMIZERS = [getattr(bp, name)(**arguments) for name in CASES for arguments in CASES[name]]
 
 
 # The expressions of our relu and half_squared_error, element by element, so that the bits are the same.
@@ -105,11 +105,29 @@ def test_every_option_is_ours(options: dict[str, Any], dtype: str) -> None:
     assert their_history.history == our_history.history
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, bp.LBFGS()], ids=repr)
 def test_every_optimizer_is_ours(optimizer: Any) -> None:
     (ours, our_history), (theirs, their_history) = (run(which, optimizer, {}, "float32") for which in (OURS, THEIRS))
     assert_same_bits(theirs.parameters, ours.parameters)
     assert their_history.history == our_history.history
+
+
+def test_levenberg_marquardt_is_ours() -> None:
+    """With an activation of the user's own; the loss must be one of ours."""
+    nets = [make(activation, dtype="float64") for activation in ("relu", RELU)]
+    for net in nets:
+        net.fit(X, T, optimizer=bp.LevenbergMarquardt(), epochs=3)
+    assert_same_bits(nets[1].parameters, nets[0].parameters)
+
+
+def test_data_in_batches_and_a_mask_are_ours() -> None:
+    nets = []
+    for activation, loss in (OURS, THEIRS):
+        net = make(activation)
+        net.layers[0].mask = np.arange(20).reshape(5, 4) % 3 > 0
+        bp.Trainer(net, loss, bp.Adam(), seed=0, dropout=0.2).fit([(X[:9], T[:9]), (X[9:], T[9:])], epochs=3)
+        nets.append(net.parameters)
+    assert_same_bits(*nets)
 
 
 @pytest.mark.parametrize(("x", "t"), [(X, T), (X[:1], T[:1]), (X[0], T[0])], ids=["samples", "a row", "one"])
@@ -375,6 +393,24 @@ def test_a_loss_that_is_not_finite() -> None:
     assert_same_bits(net.parameters, before)
 
 
+def test_a_function_that_meets_numbers_gone_wrong() -> None:
+    """It ends the run before the core has looked; the network is left at finite numbers all the same."""
+
+    def strict(z: np.ndarray) -> np.ndarray:
+        if not np.isfinite(z).all():
+            fail()
+        return relu(z)
+
+    net = make(bp.Activation(strict, step))
+    steep = bp.Loss(half_square, lambda a, t: np.full_like(a, 1e38))
+    trainer = bp.Trainer(net, steep, bp.SGD(10.0), batch_size=1, seed=0)
+    with pytest.raises(LookupError, match="mine"):
+        trainer.fit(X, T)
+    assert np.isfinite(net.parameters).all()
+    assert_same_bits(net.parameters, make("relu").parameters)
+    assert trainer.step_count == 0
+
+
 class Failing:
     """Functions that compute as ours do, until the `left`-th call."""
 
@@ -605,6 +641,11 @@ ARGUMENTS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         r"Loss\('square'\), a loss; it must be an act",
     ),
     "activation for loss": (lambda: make(RELU).loss(X, T, RELU), TypeError, "an activation; it must be a loss"),
+    "squares by name": (
+        lambda: bp.Trainer(make(RELU), bp.Loss(half_square, difference, "half_squared_error"), bp.LevenbergMarquardt()),
+        ValueError,
+        r"loss is Loss\('half_squared_error'\); with LevenbergMarquardt it must be a sum of squares",
+    ),
     "classes": (lambda: make(RELU).loss(X, np.zeros(23, int), SQUARE), ValueError, r"t has shape \(23,\)"),
     "nan": (lambda: make(RELU).loss(X, T * np.nan, SQUARE), ValueError, "targets must be finite numbers"),
 }
