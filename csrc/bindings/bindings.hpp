@@ -25,6 +25,7 @@ namespace backpropc::bindings {
 
 namespace py = pybind11;
 
+void bind_custom(py::module_& m);
 void bind_definitions(py::module_& m);
 void bind_functions(py::module_& m);
 void bind_machine(py::module_& m);
@@ -124,6 +125,11 @@ Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const 
 // The largest |parameter|, once all are finite.
 template <class T>
 T check_parameters(const Network<T>& network);
+
+// What a loss asks of its targets, and whether n rows of m are so: std::invalid_argument names the first that is not.
+Targets targets_of(const Choice& loss);
+template <class T>
+void check_targets(const Choice& loss, const T* t, std::size_t n, std::size_t m, const char* name);
 
 // Samples that have been checked, with the arrays they lie in: a run of many fits checks them once.
 template <class T>

@@ -14,6 +14,13 @@ Array<T> like(const Array<T>& x) {
   return Array<T>(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
 }
 
+// The last axis is a row; a number alone is a row of one.
+template <class T>
+std::pair<Size, Size> rows_and_columns(const Array<T>& z) {
+  const Size columns = z.ndim() > 0 ? static_cast<Size>(z.shape(z.ndim() - 1)) : 1;
+  return {columns > 0 ? static_cast<Size>(z.size()) / columns : 0, columns};
+}
+
 // z = b + x·w, a = σ(z)
 template <class T>
 py::tuple dense_forward(const Array<T>& x, const Array<T>& w, const Array<T>& b, const Choice& activation) {
@@ -64,64 +71,64 @@ void sgd_update(Array<T> w, const Array<T>& dw, double learning_rate) {
 }
 
 template <class T>
-Array<T> activate(const Array<T>& z, const Choice& activation) {
-  const Size columns = z.ndim() > 0 ? static_cast<Size>(z.shape(z.ndim() - 1)) : 1;
-  const Size rows = columns > 0 ? static_cast<Size>(z.size()) / columns : 0;
+Array<T> activation_value(const Array<T>& z, const Choice& activation) {
+  const auto [rows, columns] = rows_and_columns(z);
   Array<T> a = like(z);
   T* const p = a.mutable_data();
   const Computing computing(static_cast<Size>(z.size()));
-  kernels<T>().activations[activation.index].forward(rows, columns, z.data(), p, activation.parameters);
+  activate(rows, columns, z.data(), p, activation);
   return a;
 }
 
 template <class T>
 Array<T> activation_derivative(const Array<T>& z, const Choice& activation) {
-  const ActivationKernels<T>& k = kernels<T>().activations[activation.index];
-  require(k.derivative != nullptr, "a function of the row has no element-wise derivative");
-  const Size n = static_cast<Size>(z.size());
+  const auto [rows, columns] = rows_and_columns(z);
+  const Size n = rows * columns;
   Array<T> a = like(z), d = like(z);
   T *const ap = a.mutable_data(), *const dp = d.mutable_data();
   const Computing computing(2 * n);
+  if (activation.custom != nullptr) {
+    activation.custom->derivative(CustomCall<T>{rows, columns, z.data(), nullptr, dp});
+    return d;
+  }
+  const ActivationKernels<T>& k = kernels<T>().activations[activation.index];
+  require(k.derivative != nullptr, "a function of the row has no element-wise derivative");
   k.forward(1, n, z.data(), ap, activation.parameters);
   k.derivative(n, z.data(), ap, dp, activation.parameters);
   return d;
 }
 
+// E and ∇ₐE into whichever is not null. A target may be any number where the loss asks for no more than a real one.
 template <class T>
-Size check_pair(const Array<T>& a, const Array<T>& t) {
+void evaluate(const Choice& loss, const Array<T>& a, const Array<T>& t, T* each, T* gradient) {
   require(a.ndim() == 2, "a must be (n, outputs)");
-  require(count_rows<T>(t, static_cast<Size>(a.shape(1)), "t must have a's shape") == static_cast<Size>(a.shape(0)),
-          "t must have a's shape");
-  return static_cast<Size>(a.shape(0));
+  const Size n = static_cast<Size>(a.shape(0)), m = static_cast<Size>(a.shape(1));
+  require(count_rows<T>(t, m, "t must have a's shape") == n, "t must have a's shape");
+  if (targets_of(loss) != Targets::real) check_targets(loss, t.data(), n, m, "t");
+  const LossPass<T> pass{n,    m,        nullptr,         a.data(), t.data(), nullptr, T(1) / static_cast<T>(n),
+                         each, gradient, &loss.parameters};
+  const Computing computing(n * m);
+  if (loss.custom != nullptr)
+    custom_loss(*loss.custom, pass);
+  else
+    kernels<T>().losses[loss.index].of_a(pass);
 }
 
 // E: the mean over the samples.
 template <class T>
 double loss_value(const Array<T>& a, const Array<T>& t, const Choice& loss) {
-  const Size n = check_pair(a, t);
-  const Computing computing(static_cast<Size>(a.size()));
-  Buffer<T> each(n);
-  LossPass<T> pass{n,        static_cast<Size>(a.shape(1)),
-                   nullptr,  a.data(),
-                   t.data(), nullptr,
-                   T(1),     each.data(),
-                   nullptr,  &loss.parameters};
-  kernels<T>().losses[loss.index].of_a(pass);
+  Buffer<T> each(static_cast<Size>(a.shape(0)));
+  evaluate(loss, a, t, each.data(), static_cast<T*>(nullptr));
   double total = 0.0;
-  for (Size i = 0; i < n; ++i) total += static_cast<double>(each[i]);
-  return total / static_cast<double>(n);
+  for (Size i = 0; i < each.size(); ++i) total += static_cast<double>(each[i]);
+  return total / static_cast<double>(each.size());
 }
 
 // ∇ₐE
 template <class T>
 Array<T> loss_gradient(const Array<T>& a, const Array<T>& t, const Choice& loss) {
-  const Size n = check_pair(a, t);
   Array<T> gradient = like(a);
-  T* const p = gradient.mutable_data();
-  const Computing computing(static_cast<Size>(a.size()));
-  LossPass<T> pass{n,       static_cast<Size>(a.shape(1)), nullptr, a.data(), t.data(),
-                   nullptr, T(1) / static_cast<T>(n),      nullptr, p,        &loss.parameters};
-  kernels<T>().losses[loss.index].of_a(pass);
+  evaluate(loss, a, t, static_cast<T*>(nullptr), gradient.mutable_data());
   return gradient;
 }
 
@@ -133,7 +140,7 @@ void bind_for(py::module_& m) {
   m.def("dense_backward", dense_backward<T>, arg("da").noconvert(), arg("x").noconvert(), arg("w").noconvert(),
         arg("z").noconvert(), arg("a").noconvert(), arg("activation"));
   m.def("sgd_update", sgd_update<T>, arg("w").noconvert(), arg("dw").noconvert(), arg("learning_rate"));
-  m.def("activate", activate<T>, arg("z").noconvert(), arg("activation"));
+  m.def("activate", activation_value<T>, arg("z").noconvert(), arg("activation"));
   m.def("activation_derivative", activation_derivative<T>, arg("z").noconvert(), arg("activation"));
   m.def("loss_value", loss_value<T>, arg("a").noconvert(), arg("t").noconvert(), arg("loss"));
   m.def("loss_gradient", loss_gradient<T>, arg("a").noconvert(), arg("t").noconvert(), arg("loss"));

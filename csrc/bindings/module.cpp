@@ -25,6 +25,7 @@ PYBIND11_MODULE(_core, m) {
   // A wrong BACKPROPC_ISA or BACKPROPC_NUM_THREADS is refused at import, not in the middle of the work.
   backpropc::active_instruction_set();
   backpropc::num_threads();
+  bind_custom(m);
   bind_definitions(m);
   bind_functions(m);
   bind_machine(m);

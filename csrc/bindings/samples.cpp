@@ -49,23 +49,6 @@ void check_distribution(const T* p, std::size_t n, std::size_t columns, const ch
   }
 }
 
-template <class T>
-void check_rows(const LossEntry& loss, const T* t, std::size_t n, std::size_t m, const char* name) {
-  const T largest = std::numeric_limits<T>::max();
-  const std::string of = loss.description.name;
-  switch (loss.targets) {
-    case Targets::real: return check_between(t, n, m, -largest, largest, name, "targets must be finite numbers");
-    case Targets::not_negative:
-      return check_between(t, n, m, T(0), largest, name, "targets of " + of + " must be finite and at least 0");
-    case Targets::probabilities:
-      return check_between(t, n, m, T(0), T(1), name, "targets of " + of + " must be probabilities, in [0, 1]");
-    case Targets::distribution:
-      check_between(t, n, m, T(0), T(1), name,
-                    "targets of " + of + " must be probabilities, in [0, 1], or a vector of integer classes");
-      return check_distribution(t, n, m, name, of);
-  }
-}
-
 void check_classes(const std::int64_t* t, std::size_t n, std::size_t m, const char* name) {
   for (std::size_t i = 0; i < n; ++i)
     if (t[i] < 0 || static_cast<std::size_t>(t[i]) >= m)
@@ -75,6 +58,24 @@ void check_classes(const std::int64_t* t, std::size_t n, std::size_t m, const ch
 }
 
 }  // namespace
+
+Targets targets_of(const Choice& loss) {
+  return loss.custom != nullptr ? Targets::real : loss_list()[static_cast<std::size_t>(loss.index)].targets;
+}
+
+template <class T>
+void check_targets(const Choice& loss, const T* t, std::size_t n, std::size_t m, const char* name) {
+  const T largest = std::numeric_limits<T>::max();
+  const Targets targets = targets_of(loss);
+  if (targets == Targets::real)
+    return check_between(t, n, m, -largest, largest, name, "targets must be finite numbers");
+  const std::string of = loss_list()[static_cast<std::size_t>(loss.index)].description.name;
+  if (targets == Targets::not_negative)
+    return check_between(t, n, m, T(0), largest, name, "targets of " + of + " must be finite and at least 0");
+  const std::string or_classes = targets == Targets::distribution ? ", or a vector of integer classes" : "";
+  check_between(t, n, m, T(0), T(1), name, "targets of " + of + " must be probabilities, in [0, 1]" + or_classes);
+  if (targets == Targets::distribution) check_distribution(t, n, m, name, of);
+}
 
 template <class T>
 T check_parameters(const Network<T>& network) {
@@ -105,13 +106,20 @@ Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const 
     require(t.ndim() == 2 && static_cast<std::size_t>(t.shape(0)) == n && static_cast<std::size_t>(t.shape(1)) == m,
             "t must be of shape (n, fan_out)");
     samples.t.rows = static_cast<const T*>(t.data());
-    check_rows(loss_list()[static_cast<std::size_t>(loss.index)], samples.t.rows, n, m, t_name);
+    check_targets(loss, samples.t.rows, n, m, t_name);
   }
   return samples;
 }
 
+<<<<<<< HEAD
 template float check_parameters(const Network<float>&);
 template double check_parameters(const Network<double>&);
+=======
+template void check_parameters(const Network<float>&);
+template void check_parameters(const Network<double>&);
+template void check_targets(const Choice&, const float*, std::size_t, std::size_t, const char*);
+template void check_targets(const Choice&, const double*, std::size_t, std::size_t, const char*);
+>>>>>>> custom
 template Samples<float> checked_samples(const Network<float>&, const Choice&, const Array<float>&, const py::array&,
                                         const char*, const char*, Numbers);
 template Samples<double> checked_samples(const Network<double>&, const Choice&, const Array<double>&, const py::array&,

@@ -76,8 +76,11 @@ struct LecunNormal {
 };
 
 struct Uniform {
-  static constexpr Description description =
-      describe("uniform").with_formula("uniform in [low, high)").takes("low", any_number).takes("high", any_number);
+  static constexpr Description description = describe("uniform")
+                                                 .with_formula("uniform in [low, high)")
+                                                 .takes("low", any_number)
+                                                 .takes("high", any_number)
+                                                 .keeps_at_most("low", "high");
   static double value(UniformDraw u, Fan, const ParameterValues& p) { return u.between(p[0], p[1]); }
 };
 

@@ -3,17 +3,20 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 
 #include "core/buffer.hpp"
 #include "kernels/table.hpp"
+#include "network/custom.hpp"
 #include "parallel/pool.hpp"
 
 namespace backpropc {
 
-// A definition chosen out of its list, with the values of its parameters.
+// A definition chosen out of its list, with the values of its parameters; or one of the caller's own, which is in no list.
 struct Choice {
   int index = 0;
   ParameterValues parameters{};
+  std::shared_ptr<const Custom> custom{};
 };
 
 // Below about so many multiply-adds (a few microseconds) a task is not worth another thread's waking.
@@ -91,29 +94,50 @@ void for_each_block_of_rows(std::size_t n, std::size_t work_of_row, F f) {
   });
 }
 
+namespace detail {
+
+// The kernels of an activation that a product's tasks apply to their parts; null where it takes whole rows, or is the
+// caller's own.
+template <class T>
+const ActivationKernels<T>* kernels_for_parts(const Choice& activation) {
+  if (activation.custom != nullptr) return nullptr;
+  const ActivationKernels<T>& sigma = kernels<T>().activations[activation.index];
+  return sigma.by_row ? nullptr : &sigma;
+}
+
+}  // namespace detail
+
+// a = σ(z) of n rows; a may be z.
+template <class T>
+void activate(std::size_t n, std::size_t columns, const T* z, T* a, const Choice& activation) {
+  if (activation.custom != nullptr) return activation.custom->value(CustomCall<T>{n, columns, z, nullptr, a});
+  const ActivationKernels<T>& sigma = kernels<T>().activations[activation.index];
+  for_each_block_of_rows(n, 16 * columns, [&](std::size_t row, std::size_t rows) {
+    sigma.forward(rows, columns, z + row * columns, a + row * columns, activation.parameters);
+  });
+}
+
 // z = b + x·w, a = σ(z); a may be z.
 template <class T>
 void dense_forward(const DenseShape& s, const T* x, const T* w, const T* b, const Choice& activation, T* z, T* a,
                    Scratch<T>& scratch) {
   const KernelTable<T>& k = kernels<T>();
-  const ActivationKernels<T>& sigma = k.activations[activation.index];
+  const ActivationKernels<T>* const sigma = detail::kernels_for_parts<T>(activation);
   detail::for_each_part(s.n, s.fan_out, s.fan_in, scratch.tasks(), [&](const Part& part, std::size_t task) {
     k.product.forward(s, part, x, w, b, z, scratch.of(task));
-    if (sigma.by_row) return;
+    if (sigma == nullptr) return;
     detail::for_each_stretch(part, s.fan_out, [&](std::size_t at, std::size_t n) {
-      sigma.forward(1, n, z + at, a + at, activation.parameters);
+      sigma->forward(1, n, z + at, a + at, activation.parameters);
     });
   });
-  if (sigma.by_row)
-    for_each_block_of_rows(s.n, 16 * s.fan_out, [&](std::size_t row, std::size_t rows) {
-      sigma.forward(rows, s.fan_out, z + row * s.fan_out, a + row * s.fan_out, activation.parameters);
-    });
+  if (sigma == nullptr) activate(s.n, s.fan_out, z, a, activation);
 }
 
 // δ = da ⊙ σ'(z), or the whole Jacobian of a row function; delta may be da.
 template <class T>
 void activation_backward(std::size_t n, std::size_t columns, const T* da, const T* z, const T* a, T* delta,
                          const Choice& activation) {
+  if (activation.custom != nullptr) return custom_backward(*activation.custom, n, columns, da, z, delta);
   const ActivationKernels<T>& sigma = kernels<T>().activations[activation.index];
   for_each_block_of_rows(n, 4 * columns, [&](std::size_t row, std::size_t rows) {
     const std::size_t at = row * columns;
@@ -135,16 +159,16 @@ template <class T>
 void dense_error_below(const DenseShape& s, const T* delta, const T* w, const T* mask, const Choice& below, const T* z,
                        const T* a, T* delta_below, Scratch<T>& scratch) {
   const KernelTable<T>& k = kernels<T>();
-  const ActivationKernels<T>& sigma = k.activations[below.index];
+  const ActivationKernels<T>* const sigma = detail::kernels_for_parts<T>(below);
   detail::for_each_part(s.n, s.fan_in, s.fan_out, scratch.tasks(), [&](const Part& part, std::size_t task) {
     k.product.backward(s, part, delta, w, delta_below, scratch.of(task));
     detail::for_each_stretch(part, s.fan_in, [&](std::size_t at, std::size_t n) {
       T* const d = delta_below + at;
       if (mask != nullptr) k.multiply(n, d, mask + at, d);
-      if (!sigma.by_row) sigma.backward(1, n, d, z == nullptr ? nullptr : z + at, a + at, d, below.parameters);
+      if (sigma != nullptr) sigma->backward(1, n, d, z == nullptr ? nullptr : z + at, a + at, d, below.parameters);
     });
   });
-  if (sigma.by_row) activation_backward(s.n, s.fan_in, delta_below, z, a, delta_below, below);
+  if (sigma == nullptr) activation_backward(s.n, s.fan_in, delta_below, z, a, delta_below, below);
 }
 
 // dw = xᵀ·δ (BP4) and db = Σ δ (BP3), or added to what is there.

@@ -21,6 +21,10 @@ std::size_t place(std::vector<Layer>& layers) {
   return end;
 }
 
+bool any_custom(const std::vector<Layer>& layers) {
+  return std::any_of(layers.begin(), layers.end(), [](const Layer& l) { return l.activation.custom != nullptr; });
+}
+
 }  // namespace
 
 template <class T>
@@ -39,11 +43,15 @@ std::size_t first_non_finite(std::size_t n, const T* p) {
 
 template <class T>
 Network<T>::Network(std::vector<Layer> layers)
-    : layers_(std::move(layers)), parameters_(std::make_shared<Buffer<T>>(place(layers_))) {}
+    : layers_(std::move(layers)),
+      has_custom_(any_custom(layers_)),
+      parameters_(std::make_shared<Buffer<T>>(place(layers_))) {}
 
 template <class T>
 Network<T>::Network(const Network& other)
-    : layers_(other.layers_), parameters_(std::make_shared<Buffer<T>>(other.n_parameters())) {
+    : layers_(other.layers_),
+      has_custom_(other.has_custom_),
+      parameters_(std::make_shared<Buffer<T>>(other.n_parameters())) {
   const Reading reading(other);
   std::memcpy(parameters(), other.parameters(), n_parameters() * sizeof(T));
 }

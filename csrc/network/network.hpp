@@ -60,6 +60,8 @@ class Network {
   void set_mask(std::size_t layer, std::vector<std::uint8_t> mask);
   // The lowest layer that learns, or the number of layers.
   std::size_t first_trainable() const;
+  // Whether an activation is the caller's own, so that a pass may throw.
+  bool has_custom() const { return has_custom_; }
   // The widest row that passes between layers.
   std::size_t widest() const;
   // The index of the first parameter that is not finite, or n_parameters().
@@ -92,6 +94,7 @@ class Network {
  private:
   static constexpr int changing = -1;
   std::vector<Layer> layers_;
+  bool has_custom_;
   std::shared_ptr<Buffer<T>> parameters_;
   mutable std::atomic<int> users_{0};  // how many read, or `changing`
 };

@@ -40,6 +40,7 @@ OnlineLayer<T> place(const Layer& layer, bool passes_error_on, std::size_t width
 
 template <class T>
 std::unique_ptr<OnlineNetwork<T>> OnlineNetwork<T>::of(const Network<T>& network, const Choice& loss) {
+  if (network.has_custom() || loss.custom != nullptr) return nullptr;
   constexpr std::size_t second_cache = 512 * 1024;
   std::size_t rows = 0;
   for (const Layer& layer : network.layers()) rows += size_of(layer, true, 1);

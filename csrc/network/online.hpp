@@ -13,7 +13,7 @@ template <class T>
 class OnlineNetwork {
  public:
   // Null where a step is no faster here than in the network's own memory: where a row takes too many registers, or the
-  // parameters leave the second cache.
+  // parameters leave the second cache. Null, too, where a function is the caller's own.
   static std::unique_ptr<OnlineNetwork> of(const Network<T>& network, const Choice& loss);
 
   void load();        // from the network's parameters

@@ -14,13 +14,14 @@ std::size_t block_rows(std::size_t widest) {
 }
 
 template <class T>
-const ActivationKernels<T>& activation_of(const Layer& layer) {
-  return kernels<T>().activations[layer.activation.index];
+bool derivative_reads_z(const Choice& activation) {
+  return activation.custom != nullptr || kernels<T>().activations[activation.index].needs_z;
 }
 
 // Whether E and δ come in one step from z: the stable form of a cross-entropy after its own activation.
 template <class T>
 bool has_stable_form(const Network<T>& network, const Choice& loss) {
+  if (loss.custom != nullptr) return false;
   const LossKernels<T>& k = kernels<T>().losses[loss.index];
   return k.of_z != nullptr && k.output == network.layers().back().activation.index;
 }
@@ -87,10 +88,13 @@ template <class T>
 void loss_pass(const Network<T>& network, const Choice& loss, std::size_t n, TargetRows<T> t, const T* weight, T scale,
                T* gradient, Workspace<T>& ws) {
   const std::size_t last = network.layers().size() - 1, m = network.fan_out();
+  const T* const targets = as_rows(t, n, m, ws.one_hot());
+  if (loss.custom != nullptr)
+    return custom_loss(*loss.custom, LossPass<T>{n, m, nullptr, ws.a(last), targets, weight, scale, ws.sample_loss(),
+                                                 gradient, nullptr});
   const LossKernels<T>& k = kernels<T>().losses[loss.index];
   const auto pass = has_stable_form(network, loss) ? k.of_z : k.of_a;
   const auto from = [](auto* p, std::size_t at) { return p == nullptr ? nullptr : p + at; };
-  const T* const targets = as_rows(t, n, m, ws.one_hot());
   for_each_block_of_rows(n, 16 * m, [&](std::size_t row, std::size_t rows) {
     const std::size_t at = row * m;
     pass({rows, m, from(ws.z(last), at), ws.a(last) + at, targets + at, from(weight, row), scale,
@@ -127,6 +131,25 @@ void predict_block(const Network<T>& network, const T* x, std::size_t n, T* out,
   }
 }
 
+// The same as predict, one layer after the other, with tasks that are parts of a layer: no task calls a function of the
+// caller's own.
+template <class T>
+void predict_by_layers(const Network<T>& network, const T* x, std::size_t n, T* out, const Stop& stop) {
+  const std::size_t rows = std::min(n, block_rows(network.widest())), n_layers = network.layers().size();
+  Scratch<T> scratch(longest(network, rows), longest(network, rows));
+  Buffer<T> hidden[2] = {Buffer<T>(rows * network.widest()), Buffer<T>(rows * network.widest())};
+  for (std::size_t begin = 0; begin < n && !stop(); begin += rows) {
+    const std::size_t block = std::min(rows, n - begin);
+    const T* from = x + begin * network.fan_in();
+    for (std::size_t l = 0; l < n_layers; ++l) {
+      const Layer& layer = network.layers()[l];
+      T* const to = l + 1 == n_layers ? out + begin * network.fan_out() : hidden[l % 2].data();
+      dense_forward(layer.shape(block), from, network.w(layer), network.b(layer), layer.activation, to, to, scratch);
+      from = to;
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -138,8 +161,8 @@ Workspace<T>::Workspace(const Network<T>& network, const Choice& loss, std::size
   const std::size_t last = network.layers().size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
     const Layer& layer = network.layers()[l];
-    const bool z_is_read =
-        keep == Keep::every_z || activation_of<T>(layer).needs_z || (l == last && has_stable_form(network, loss));
+    const bool z_is_read = keep == Keep::every_z || derivative_reads_z<T>(layer.activation) ||
+                           (l == last && has_stable_form(network, loss));
     z_.emplace_back(z_is_read ? rows * layer.fan_out : 0);
     a_.emplace_back(rows * layer.fan_out);
     delta_.emplace_back(rows * layer.fan_out);
@@ -182,6 +205,7 @@ void error_below(const Network<T>& network, std::size_t l, std::size_t n, Worksp
 // Blocks of rows go through all layers one after the other, each in memory of the task's own.
 template <class T>
 void predict(const Network<T>& network, const T* x, std::size_t n, T* out, const Stop& stop) {
+  if (network.has_custom()) return predict_by_layers(network, x, n, out, stop);
   const std::size_t tasks = std::min(tasks_for(n * network.n_parameters(), num_threads()), std::max<std::size_t>(n, 1));
   const std::size_t rows = std::min((n + tasks - 1) / tasks, block_rows(network.widest()));
   const std::size_t between = rows * network.widest(), panels = product_scratch(rows, longest(network, 1));

@@ -65,8 +65,12 @@ void error_below(const Network<T>& network, std::size_t l, std::size_t n, Worksp
 // has been taken, so that it may change w and δ of layer l: BP3, BP4 and the update are its to do.
 template <class T, class AtLayer>
 void backward(const Network<T>& network, const T* x, std::size_t n, std::size_t lowest, Workspace<T>& ws, AtLayer at) {
-  for (std::size_t l = network.layers().size(); l-- > lowest;) {
-    if (l > lowest) error_below(network, l, n, ws);
+  const std::size_t n_layers = network.layers().size();
+  // A function that may throw is asked for every derivative before anything changes.
+  if (network.has_custom())
+    for (std::size_t l = n_layers; --l > lowest;) error_below(network, l, n, ws);
+  for (std::size_t l = n_layers; l-- > lowest;) {
+    if (l > lowest && !network.has_custom()) error_below(network, l, n, ws);
     at(l, ws.input(l, x), ws.delta(l));
   }
 }

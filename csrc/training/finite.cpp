@@ -38,7 +38,12 @@ void Trainer<T>::train_finitely(const Run& run, const End& end) {
     set_point();
     const bool repeats = step_count() < repeated_until;
     const std::uint64_t pause = std::min(end.step, step_count() + (repeats ? 1 : usual));
-    train(run, {end.epoch, pause});
+    try {
+      train(run, {end.epoch, pause});
+    } catch (...) {  // out of a function of the caller's own, which may have met the numbers first
+      if (!is_finite()) go_back();
+      throw;
+    }
     if (online_ != nullptr) online_->save();
     if (is_finite()) {
       if (blocked_) throw NonFinite(explain(next_batch(run.training), {network_->n_parameters(), 0.0}));

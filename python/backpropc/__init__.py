@@ -11,7 +11,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _core, definitions, schedules
+from ._startup import end_the_command
+
+try:
+    from . import _core
+except ImportError as error:
+    end_the_command(error)
+    raise
+
+from . import definitions, schedules
+from .custom import Activation, Loss
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER
 from .functions import (
     DenseBackward,
@@ -59,12 +68,14 @@ __all__ = [
     "INITIALIZERS",
     "LOSSES",
     "OPTIMIZERS",
+    "Activation",
     "Dense",
     "DenseBackward",
     "DenseForward",
     "EarlyStopping",
     "Gradients",
     "History",
+    "Loss",
     "Network",
     "State",
     "Trace",

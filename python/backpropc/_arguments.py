@@ -153,6 +153,16 @@ def seed_value(seed: object, rng: object = None) -> int:
     return number
 
 
+def check_classes(classes: FloatArray, outputs: int, name: str = "t") -> None:
+    """Raise a ValueError unless each of these integers is a class, of which there are as many as outputs."""
+    wrong = np.flatnonzero((classes < 0) | (classes >= outputs))
+    if wrong.size:
+        i = int(wrong[0])
+        raise ValueError(
+            f"{name}[{i}] is class {classes[i]}; with {outputs} outputs the classes must be 0 to {outputs - 1}"
+        )
+
+
 def shape_error(name: str, found: tuple[int, ...], expected: str) -> ValueError:
     """Return the error for an array of a shape that does not fit."""
     return ValueError(f"{name} has shape {found}; it must be {expected}")

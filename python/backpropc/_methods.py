@@ -25,8 +25,8 @@ def method_for(
     if optimizer.name not in METHODS:
         return None
     cls, name = METHODS[optimizer.name], optimizer.name
-    if cls.losses and loss.name not in cls.losses:
-        raise ValueError(f"loss is {loss.name!r}; with {name} it must be a sum of squares: {', '.join(cls.losses)}")
+    if cls.losses and loss.short not in cls.losses:  # not a loss of the user's own by such a name
+        raise ValueError(f"loss is {loss.short!r}; with {name} it must be a sum of squares: {', '.join(cls.losses)}")
     changes = {
         "l1, which has no derivative at 0,": any(regularization.l1),
         "dropout, which changes E from step to step,": any(regularization.dropout),

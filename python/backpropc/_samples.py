@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import FloatArray, quick_array, real_array, shape_error
+from ._arguments import FloatArray, check_classes, quick_array, real_array, shape_error
 from .definitions import Definition
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def _targets(
         return quick_array(array, names[1], network._dtype)
     takes_classes = loss.entry["targets"] == "distribution"
     if takes_classes and array.shape == lead and array.dtype.kind in "iu":
+        if array.dtype.kind == "u":
+            check_classes(array.reshape(-1), fan_out, names[1])  # an int64 does not hold them all
         return np.require(array, np.int64, ("C", "A"))
     hint = ""
     if takes_classes:

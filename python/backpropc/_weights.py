@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import FloatArray, as_core, real_array, real_number, shape_error, shown, whole_number
+from ._arguments import FloatArray, as_core, check_classes, real_array, real_number, shape_error, shown, whole_number
 
 ClassWeight = Mapping[int, float] | str
 
@@ -54,12 +54,7 @@ def _of_classes(class_weight: ClassWeight, targets: FloatArray, n_classes: int) 
     """Return the weight of each class."""
     if targets.ndim != 1:
         raise ValueError("class_weight is given, but t is not a vector of integer classes; give sample_weight instead")
-    wrong = np.flatnonzero((targets < 0) | (targets >= n_classes))
-    if wrong.size:
-        i = int(wrong[0])
-        raise ValueError(
-            f"t[{i}] is class {targets[i]}; with {n_classes} outputs the classes must be 0 to {n_classes - 1}"
-        )
+    check_classes(targets, n_classes)
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(

@@ -29,7 +29,7 @@ class Definition:
     """
 
     family: ClassVar[Family]
-    name: ClassVar[str]
+    name: str
     entry: ClassVar[dict[str, Any]]
     __slots__ = ("_choice", "parameters")
     parameters: dict[str, Value]
@@ -84,9 +84,16 @@ class Definition:
 class Family:
     """All definitions of one kind, by name."""
 
-    def __init__(self, kind: str, entries: tuple[dict[str, Any], ...], choose: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        entries: tuple[dict[str, Any], ...],
+        choose: Callable[..., Any],
+        own: str | None = None,
+    ) -> None:
         self.kind = kind
         self.choose = choose
+        self.own = own  # how users write one of their own, where they can
         self.names = tuple(entry["name"] for entry in entries)
         self.index = {name: i for i, name in enumerate(self.names)}
         self.aliases = {entry["alias"]: entry["name"] for entry in entries if entry["alias"]}
@@ -138,6 +145,8 @@ class Family:
             must = f"it must be a name or {_a(self.kind)} object: {self._list()}"
             if isinstance(value, type) and issubclass(value, Definition):
                 must += f" (write bp.{_usage(value.entry)})"
+            elif callable(value) and self.own is not None:
+                must += f", or one of your own: bp.{self.own}"
             raise TypeError(f"{argument} is {shown(value)}; {must}")
         known = self._by_name.get(value)
         return known if known is not None else self._resolve_name(value, argument)
@@ -235,8 +244,8 @@ def _choose_optimizer(index: int, numbers: list[float]) -> _core.Choice | None:
     return _core.choose_optimizer(index, numbers) if index < len(_core.optimizers) else None
 
 
-ACTIVATION = Family("activation", _core.activations, _core.choose_activation)
-LOSS = Family("loss", _core.losses, _core.choose_loss)
+ACTIVATION = Family("activation", _core.activations, _core.choose_activation, "Activation(function, derivative)")
+LOSS = Family("loss", _core.losses, _core.choose_loss, "Loss(function, gradient)")
 OPTIMIZER = Family("optimizer", (*_core.optimizers, *_methods.ENTRIES), _choose_optimizer)
 INITIALIZER = Family("initializer", _core.initializers, _core.choose_initializer)
 FAMILIES = {family.kind: family for family in (ACTIVATION, LOSS, OPTIMIZER, INITIALIZER)}

@@ -18,6 +18,7 @@ from ._arguments import (
     FLOAT64,
     FloatArray,
     as_core,
+    check_classes,
     core_dtype,
     rate_for,
     real_array,
@@ -299,33 +300,16 @@ def _pair(a: ArrayLike, t: ArrayLike, loss: str | Definition) -> tuple[Definitio
     if targets.shape != outputs.shape:
         classes = f", or integer classes of shape {outputs.shape[:-1]}" if kind == "distribution" else ""
         raise shape_error("t", targets.shape, f"{outputs.shape}, as a{classes}")
-    _check_range(targets, kind, definition.name)
     dtype = core_dtype(outputs, targets)
     return definition, _rows(outputs, dtype), _rows(targets, dtype)
 
 
 def _one_hot(classes: FloatArray, outputs: int, dtype: np.dtype[Any]) -> FloatArray:
     flat = classes.reshape(-1)
-    wrong = (flat < 0) | (flat >= outputs)
-    if wrong.any():
-        raise ValueError(
-            f"t has the class {flat[wrong][0]}; with {outputs} outputs the classes must be 0 to {outputs - 1}"
-        )
+    check_classes(flat, outputs)
     rows = np.zeros((flat.size, outputs), dtype)
     rows[np.arange(flat.size), flat] = 1.0
     return rows
-
-
-def _check_range(t: FloatArray, kind: str, loss: str) -> None:
-    low, high = {"probabilities": (0.0, 1.0), "distribution": (0.0, 1.0), "not_negative": (0.0, np.inf)}.get(
-        kind, (-np.inf, np.inf)
-    )
-    if low == -np.inf:
-        return
-    wrong = ~((t >= low) & (t <= high))
-    if wrong.any():
-        must = "probabilities, in [0, 1]" if high == 1.0 else "at least 0"
-        raise ValueError(f"t holds {t[wrong][0]}; targets of {loss} must be {must}")
 
 
 def loss_value(loss: str | Definition, a: ArrayLike, t: ArrayLike) -> Any:

@@ -1,7 +1,8 @@
 """Networks and trainers in files: the numbers as safetensors, the configuration as JSON in their metadata.
 
-A file holds numbers and names. The names are looked up in the lists of this version of backpropc; none is imported,
-evaluated or used as a path. A file that this module would not have written for any network is refused.
+A file holds numbers and names. The names are looked up in the lists of this version of backpropc, those of activations
+and losses of the user's own in what `load` is told they stand for; none is imported, evaluated or used as a path. What
+this module would not have written for any network is refused.
 
 The metadata are ``format`` ("backpropc"), ``version`` (of the format: a newer one than its own is refused) and
 ``configuration``. Its ``network`` says how the tensors ``layers.0.w``, ``layers.0.b``, … belong together; a layer that
@@ -19,7 +20,7 @@ import contextlib
 import inspect
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from ._arguments import FLOAT32, FLOAT64, FloatArray, real_number, shown, truth,
 from ._files import file_name, open_to_read, write_whole
 from ._methods import METHODS
 from ._safetensors import Expected, File, encode, parse, same_names
+from .custom import Custom, customs_by_name
 from .definitions import FAMILIES, Definition
 from .layers import Dense, Layer
 from .monitoring import EarlyStopping, Seen
@@ -43,6 +45,8 @@ VERSION = 1
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
 Tensors = dict[str, FloatArray]
+Customs = Mapping[str, Custom]  # of the user's own, by the names that a file has for them
+NONE: Customs = {}
 
 # The arguments of a trainer that its file must have. Others came later: without them they are what they are by default.
 REQUIRED = ("loss", "optimizer", "batch_size", "shuffle", "seed")
@@ -92,20 +96,23 @@ def save_trainer(trainer: Trainer, path: object) -> None:
 
 
 def settings_of(trainer: Trainer) -> dict[str, Any]:
-    """Return a trainer's arguments as JSON has them; a TypeError tells of one that is a function of the user's."""
+    """Return a trainer's arguments as JSON has them; an error tells of one that no file can hold."""
+    _refuse_one_name_for_two([*(layer.activation for layer in trainer.network.layers), trainer.loss])
     return {name: _encoded(getattr(trainer, name), name) for name in SETTINGS}
 
 
-def load_network(cls: type[AnyNetwork], path: object) -> AnyNetwork:
+def load_network(cls: type[AnyNetwork], path: object, custom: object = None) -> AnyNetwork:
     """Return the network of a file, also of a trainer's; see `Network.load`."""
+    customs = customs_by_name(custom)
     with _opened(path) as file:
-        return _load(file, cls, Trainer)[0]
+        return _load(file, cls, Trainer, customs)[0]
 
 
-def load_trainer(cls: type[AnyTrainer], path: object) -> AnyTrainer:
+def load_trainer(cls: type[AnyTrainer], path: object, custom: object = None) -> AnyTrainer:
     """Return the trainer of a file; see `Trainer.load`."""
+    customs = customs_by_name(custom)
     with _opened(path) as file:
-        trainer = _load(file, Network, cls)[1]
+        trainer = _load(file, Network, cls, customs)[1]
         if trainer is None:
             raise ValueError("it holds a network and no trainer: load it by backpropc.Network.load")
         return trainer
@@ -133,17 +140,17 @@ def _write(path: object, configuration: dict[str, Any], tensors: Tensors) -> Non
 
 
 def _load(
-    file: File, network_cls: type[AnyNetwork], trainer_cls: type[AnyTrainer]
+    file: File, network_cls: type[AnyNetwork], trainer_cls: type[AnyTrainer], customs: Customs = NONE
 ) -> tuple[AnyNetwork, AnyTrainer | None]:
     """Check everything that the header says, then make what it describes and read the numbers into it."""
     configuration = _configuration(file.metadata)
-    plans, dtype = _plans(configuration["network"])
+    plans, dtype = _plans(configuration["network"], customs)
     masked = [index for index, layer in enumerate(configuration["network"]["layers"]) if "masked" in layer]
     expected = _expected_layers(plans, dtype, masked)
     if "trainer" not in configuration:
         file.expect(expected)
         return _read_network(file, network_cls, plans, dtype, masked), None
-    settings, standing = _settings(configuration["trainer"]), _standing(configuration["standing"])
+    settings, standing = _settings(configuration["trainer"], customs), _standing(configuration["standing"])
     metrics = _metrics(configuration["metrics"])
     seen = _seen(configuration["early_stopping"]) if "early_stopping" in configuration else None
     of_all = Expected(dtype, (sum((plan.fan_in + 1) * plan.fan_out for plan in plans),))
@@ -187,6 +194,7 @@ def _configuration(metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _network_configuration(network: Network) -> dict[str, Any]:
+    _refuse_one_name_for_two(layer.activation for layer in network.layers)
     layers = [
         {
             "fan_in": layer.fan_in,
@@ -200,7 +208,7 @@ def _network_configuration(network: Network) -> dict[str, Any]:
     return {"dtype": network.dtype.name, "layers": layers}
 
 
-def _plans(value: Any) -> tuple[tuple[Dense, ...], np.dtype[Any]]:
+def _plans(value: Any, customs: Customs) -> tuple[tuple[Dense, ...], np.dtype[Any]]:
     """Return the layers of a network that fit together, and its dtype."""
     _require_object(value, ("dtype", "layers"), "network")
     dtypes: dict[str, np.dtype[Any]] = {"float32": FLOAT32, "float64": FLOAT64}
@@ -216,19 +224,19 @@ def _plans(value: Any) -> tuple[tuple[Dense, ...], np.dtype[Any]]:
         if layer.get("masked", True) is not True:
             raise ValueError(f"{name}: masked is {shown(layer['masked'])}; it must be true where it is given")
         of_plan = {key: layer[key] for key in names}
-        plan = Dense(**{**of_plan, "activation": _decoded(layer["activation"], "activation")})
+        plan = Dense(**{**of_plan, "activation": _decoded(layer["activation"], "activation", customs)})
         if plans and plans[-1].fan_out != plan.fan_in:
             raise ValueError(f"{name}: fan_in is {plan.fan_in}; it must be {plans[-1].fan_out}, as many as go in")
         plans.append(plan)
     return tuple(plans), dtypes[value["dtype"]]
 
 
-def _settings(value: Any) -> dict[str, Any]:
+def _settings(value: Any, customs: Customs) -> dict[str, Any]:
     """Return the arguments of a trainer."""
     _require_object(value, REQUIRED, "trainer", optional=SETTINGS)
     if type(value["seed"]) is not int:
         raise ValueError(f"trainer: seed is {shown(value['seed'])}; it must be an integer")
-    settings = {name: _decoded(setting, name) for name, setting in value.items()}
+    settings = {name: _decoded(setting, name, customs) for name, setting in value.items()}
     settings["optimizer"] = FAMILIES["optimizer"].resolve(settings["optimizer"], "optimizer")
     return settings
 
@@ -295,6 +303,8 @@ def _from_json(value: Any, name: str) -> float:
 
 def _encoded(value: Any, name: str) -> Any:
     """Return a setting as JSON: a definition or a schedule becomes its name, or its name and parameters."""
+    if isinstance(value, Custom):
+        return {"custom": value.name}
     if isinstance(value, Definition):
         return {"name": value.name, **value.parameters} if value.parameters else value.name
     if type(value) in SCHEDULES.values():
@@ -306,10 +316,12 @@ def _encoded(value: Any, name: str) -> Any:
     raise TypeError(f"{name} is {shown(value)}, which no file can hold; only numbers and registered names can be saved")
 
 
-def _decoded(value: Any, name: str) -> Any:
-    """Return a setting from JSON; an object is something of that name's list, with its parameters."""
+def _decoded(value: Any, name: str, customs: Customs) -> Any:
+    """Return a setting from JSON; an object is something of that name's list with its parameters, or the user's own."""
     if not isinstance(value, dict):
         return value
+    if "custom" in value and name in ("activation", "loss"):
+        return _custom(value, name, customs)
     if name not in NAMED:
         raise ValueError(f"{name} is {shown(value)}; it must not be an object")
     parameters = dict(value)
@@ -317,6 +329,26 @@ def _decoded(value: Any, name: str) -> Any:
     if not isinstance(found, str) or found not in NAMED[name]:
         raise ValueError(f"{name} has the name {shown(found)}; it must be one of: {', '.join(NAMED[name])}")
     return NAMED[name][found](**parameters)
+
+
+def _custom(value: Any, name: str, customs: Customs) -> Definition:
+    _require_object(value, ("custom",), name)
+    found = value["custom"]
+    if not isinstance(found, str) or found not in customs:
+        raise ValueError(
+            f"{name} is {shown(found)}, the user's own; say what that is: load(path, custom={{{shown(found)}: ...}})"
+        )
+    return FAMILIES[name].resolve(customs[found], f"custom[{shown(found)}]")
+
+
+def _refuse_one_name_for_two(definitions: Iterable[object]) -> None:
+    by_name: dict[str, Custom] = {}
+    for each in definitions:
+        if isinstance(each, Custom) and by_name.setdefault(each.name, each) != each:
+            raise ValueError(
+                f"{each!r} and {by_name[each.name]!r} are two with one name, which no file can tell apart; "
+                "give each a name of its own: name=..."
+            )
 
 
 def _require_object(value: Any, names: tuple[str, ...], what: str, optional: tuple[str, ...] = ()) -> None:

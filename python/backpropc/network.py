@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -424,6 +424,8 @@ class Network:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file, in the safetensors format: its layers, dtype and parameters.
 
+        Of an `Activation` of your own the file holds the name; `load` is told what that stands for.
+
         The file appears whole or not at all: what was there stands until the new one is on the disk. A file that is
         replaced hands on its permissions.
 
@@ -437,7 +439,7 @@ class Network:
         TypeError
             `path` is not a path.
         ValueError
-            A parameter is not finite, or there are thousands of layers.
+            A parameter is not finite, there are thousands of layers, or two functions of your own have one name.
         OSError
             The folder is missing or read-only, the disk is full, and so on.
         RuntimeError
@@ -457,7 +459,7 @@ class Network:
         io.save_network(self, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Definition] | None = None) -> Self:
         """Return the network of a file, one of `Network.save` or one of `Trainer.save`.
 
         A file from a stranger is safe to load: it holds numbers and registered names, nothing of it is run, and
@@ -467,6 +469,8 @@ class Network:
         ----------
         path : path-like
             The file.
+        custom : mapping of str to Activation or Loss, optional
+            What the names stand for that activations and losses of your own have in the file.
 
         Returns
         -------
@@ -475,15 +479,16 @@ class Network:
         Raises
         ------
         TypeError
-            `path` is not a path.
+            `path` is not a path, or `custom` not such a mapping.
         ValueError
-            The file is not one that `save` writes: the message says what was found and what must be there.
+            The file is not one that `save` writes, or `custom` lacks a name of it: the message says what was found and
+            what must be there.
         OSError
             It cannot be read.
         """
         from . import io
 
-        return io.load_network(cls, path)
+        return io.load_network(cls, path, custom)
 
     def copy(self) -> Network:
         """Return a network of its own memory with the same layers and parameters."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -582,7 +582,7 @@ class Trainer:
         TypeError
             `path` is not a path, or an argument of the trainer is something that no file can hold.
         ValueError
-            A parameter is not finite, or there are thousands of layers.
+            A parameter is not finite, there are thousands of layers, or two functions of your own have one name.
         OSError
             The folder is missing or read-only, the disk is full, and so on.
         RuntimeError
@@ -593,7 +593,7 @@ class Trainer:
         io.save_trainer(self, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Definition] | None = None) -> Self:
         """Return the trainer of a file, with a network of its own.
 
         With the same samples it goes on to the same bits as the one that was saved, also from within an epoch, on
@@ -603,6 +603,8 @@ class Trainer:
         ----------
         path : path-like
             A file that `save` or a checkpoint of `fit` wrote; one from a stranger is safe to load.
+        custom : mapping of str to Activation or Loss, optional
+            What the names stand for that activations and losses of your own have in the file.
 
         Returns
         -------
@@ -611,9 +613,10 @@ class Trainer:
         Raises
         ------
         TypeError
-            `path` is not a path.
+            `path` is not a path, or `custom` not such a mapping.
         ValueError
-            The file is not one that `save` writes: the message says what was found and what must be there.
+            The file is not one that `save` writes, or `custom` lacks a name of it: the message says what was found and
+            what must be there.
         OSError
             It cannot be read.
 
@@ -630,7 +633,7 @@ class Trainer:
         """
         from . import io
 
-        return io.load_trainer(cls, path)
+        return io.load_trainer(cls, path, custom)
 
     def _history_since(self, first: int) -> History:
         epochs = list(range(first, self.epoch))

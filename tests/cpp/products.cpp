@@ -291,7 +291,7 @@ template <class T>
 bool layer_follows_the_chain(const std::string& who, Kernel kernel, const Shape& s, const Operands<T>& o,
                              const std::vector<T>& want) {
   using namespace backpropc;
-  constexpr Choice identity{index_in<portable::Identity, portable::Activations>, {}};
+  const Choice identity{index_in<portable::Identity, portable::Activations>, {}};
   Scratch<T> scratch = scratch_for<T>(s);
   Results<T> r(s, o);
   if (kernel == Kernel::forward)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import pytest
 
 import backpropc as bp
 from backpropc import cli
+from backpropc._startup import is_the_command
 
+ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "backpropc"]
 FOREVER = ["autoencoder", "--epochs", str(10**12)]
 NOT_BINARY = 1  # a seed whose code is none
@@ -206,3 +209,52 @@ def test_ctrl_c() -> None:
             process.kill()
     assert process.returncode == 130
     assert complaint.strip() == "backpropc: interrupted"
+
+
+# --- wrong from the start ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["BACKPROPC_ISA", "BACKPROPC_NUM_THREADS"])
+@pytest.mark.parametrize("how", [["-m", "backpropc"], ["-mbackpropc"], ["-X", "dev", "-m", "backpropc"]], ids=str)
+def test_a_wrong_environment(how: list[str], name: str) -> None:
+    """1, and one line: the package cannot be imported, before there is a command to say so."""
+    command = [sys.executable, *how, "autoencoder", "--epochs", "5"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, name: "foo"}, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"backpropc: {name} is 'foo'; it must be")
+
+
+def test_a_wrong_environment_of_another_program(tmp_path: Path) -> None:
+    """There it is an ImportError that can be caught, also for a script that looks like our command."""
+    script = tmp_path / "backpropc_user.py"
+    script.write_text("try:\n    import backpropc\nexcept ImportError:\n    print('caught')\n")
+    done = subprocess.run(
+        [sys.executable, script, "backpropc"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "BACKPROPC_ISA": "foo"},
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "caught\n", "")
+
+
+def test_the_installed_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    for argv, of_process, ours in (
+        (["/bin/backpropc", "info"], ["python", "/bin/backpropc", "info"], True),
+        (["-m", "info"], ["python", "-m", "backpropc", "info"], True),
+        (["-m", "backpropc"], ["python", "-m", "pytest", "backpropc"], False),
+        (["-c"], ["python", "-c", "import backpropc"], False),
+        ([], ["python"], False),
+    ):
+        monkeypatch.setattr(sys, "argv", argv)
+        monkeypatch.setattr(sys, "orig_argv", of_process)
+        assert is_the_command() is ours, of_process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script of bash")
+@pytest.mark.parametrize("arguments", [["nope"], ["lint", "--nope"], ["docs", "--nope"]], ids=" ".join)
+def test_wrong_usage_of_dev(arguments: list[str]) -> None:
+    done = subprocess.run([ROOT / "dev", *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert arguments[-1] in done.stderr

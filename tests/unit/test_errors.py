@@ -323,6 +323,11 @@ NUMBERS = {
     "uniform_nan": Case(
         lambda: bp.Network([2, 2], initializer=bp.uniform(0, np.nan)), ValueError, ("high|uniform", "nan")
     ),
+    "uniform_upside_down": Case(
+        lambda: bp.Network([2, 2], initializer=bp.uniform(1, 0)),
+        ValueError,
+        ("uniform", "low is 1", "at most high", "0"),
+    ),
     "normal_negative": Case(lambda: bp.Network([2, 2], initializer=bp.normal(-1)), ValueError, ("std", "-1")),
 }
 
@@ -352,6 +357,14 @@ TARGETS = {
     ),
     "class_in_step": Case(lambda: trainer(CE, "softmax").step(X, classes_with(9)), ValueError, (r"\bt", r"\b9\b")),
     "class_in_function": Case(lambda: bp.loss_value(CE, T, classes_with(9)), ValueError, (r"\bt\b", r"\b9\b")),
+    "class_of_uint64": Case(
+        lambda: net("softmax").loss(X, np.array([0, 0, 0, 2**64 - 1, 0], np.uint64), loss=CE),
+        ValueError,
+        (r"\bt\[3\]", str(2**64 - 1), "0 to 3"),
+    ),
+    "class_of_uint64_in_function": Case(
+        lambda: bp.loss_value(CE, T, np.array([0, 0, 0, 2**63, 0], np.uint64)), ValueError, (r"\bt\[3\]", str(2**63))
+    ),
     "too_few_classes": Case(
         lambda: net("softmax").loss(X, CLASSES[:4], loss=CE), ValueError, (r"\bt\b", r"\(4,\)", "5")
     ),
@@ -362,6 +375,15 @@ TARGETS = {
     ),
     "ce_rows": Case(
         lambda: net("softmax").loss(X, t_with(0.75), loss=CE), ValueError, (r"\bt\b", r"\b2\b", r"1\.5", "sum")
+    ),
+    "ce_rows_in_function": Case(
+        lambda: bp.loss_value(CE, T, t_with(0.75)), ValueError, (r"\bt\b", r"\b2\b", r"1\.5", "sum")
+    ),
+    "ce_rows_in_gradient": Case(
+        lambda: bp.loss_gradient(CE, T, t_with(0.75)), ValueError, (r"\bt\b", r"\b2\b", r"1\.5", "sum")
+    ),
+    "poisson_in_function": Case(
+        lambda: bp.loss_value("poisson", T, t_with(-0.5)), ValueError, (r"\bt\b", r"-0\.5", "at least 0")
     ),
     "ce_rows_in_fit": Case(lambda: trainer(CE, "softmax").fit(X, t_with(0.75)), ValueError, (r"\bt\b", r"1\.5", "sum")),
     "bce_above_1": Case(
