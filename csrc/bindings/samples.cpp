@@ -111,15 +111,10 @@ Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const 
   return samples;
 }
 
-<<<<<<< HEAD
 template float check_parameters(const Network<float>&);
 template double check_parameters(const Network<double>&);
-=======
-template void check_parameters(const Network<float>&);
-template void check_parameters(const Network<double>&);
 template void check_targets(const Choice&, const float*, std::size_t, std::size_t, const char*);
 template void check_targets(const Choice&, const double*, std::size_t, std::size_t, const char*);
->>>>>>> custom
 template Samples<float> checked_samples(const Network<float>&, const Choice&, const Array<float>&, const py::array&,
                                         const char*, const char*, Numbers);
 template Samples<double> checked_samples(const Network<double>&, const Choice&, const Array<double>&, const py::array&,
