@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -96,6 +97,7 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         line = text.count("\n", 0, block.start(2))
         if block[1] == "{plot}":
             exec(compile("\n" * line + OPTION.sub("\n", block[2]), page, "exec"), {})
+            sys.modules["matplotlib.pyplot"].close("all")
         elif ">>> " in block[2]:
             test = doctest.DocTestParser().get_doctest(block[2], {}, page_name(page), str(page), line)
             test.globs = names  # itself: functions of one block see what later ones define

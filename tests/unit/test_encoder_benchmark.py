@@ -10,7 +10,7 @@ from examples import encoder_benchmark as benchmark
 
 from oracle import optimizers, philox, vector
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/encoder-benchmarks.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/guides/encoder-benchmarks.md"
 # The methods as their papers have them, for an E that is the sum over the patterns.
 ON_THE_SUM = {
     ("Backpropagation", "rate 1.7"): lambda: optimizers.Sgd(1.7),
