@@ -10,20 +10,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__, autoencoder
+from . import __version__
+from .commands import COMMANDS
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="backpropc", description="Backpropagation on dense networks.")
     parser.add_argument("--version", action="version", version=f"backpropc {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    demo = commands.add_parser(
-        "autoencoder",
-        help="the demo: the lecture's 8-3-8 autoencoder learns a binary code",
-        description="Train the lecture's 8-3-8 autoencoder online and show the code it has learned.",
-    )
-    autoencoder.add_arguments(demo)
-    demo.set_defaults(run=autoencoder.run)
+    for name, command in COMMANDS.items():
+        of_command = commands.add_parser(name, help=command.HELP, description=command.DESCRIPTION)
+        command.add_arguments(of_command)
+        of_command.set_defaults(run=command.run)
     return parser
 
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from . import __version__, _options, definitions, isa
-from .network import Network
-from .training import Trainer
+from .. import __version__, definitions, isa
+from ..network import Network
+from ..training import Trainer
+from . import _options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+HELP = "the demo: the lecture's 8-3-8 autoencoder learns a binary code"
+DESCRIPTION = "Train the lecture's 8-3-8 autoencoder online and show the code it has learned."
 
 PATTERNS = 8
 DEFAULT_EPOCHS = 5000
