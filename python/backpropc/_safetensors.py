@@ -44,7 +44,9 @@ def encode(metadata: Mapping[str, str], tensors: Mapping[str, FloatArray]) -> li
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % LENGTH_BYTES)
     if len(text) > HEADER_LIMIT:
-        raise ValueError(f"the file's header would have {len(text)} bytes, for so many layers; at most {HEADER_LIMIT}")
+        raise ValueError(
+            f"the file's header would have {len(text)} bytes, for so many layers or columns; at most {HEADER_LIMIT}"
+        )
     return [len(text).to_bytes(LENGTH_BYTES, "little"), text, *data]
 
 
@@ -129,6 +131,14 @@ def same_names(found: Mapping[str, Any], expected: Mapping[str, Any], what: str)
         raise ValueError(f"{what} lack {shown(min(missing))}")
     if unknown:
         raise ValueError(f"{what} have {shown(min(unknown))}, which does not belong there")
+
+
+def require_object(value: Any, names: tuple[str, ...], what: str, optional: tuple[str, ...] = ()) -> None:
+    """Raise a ValueError unless `value` is an object of these keys."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is {shown(value)}; it must be an object")
+    present = (name for name in optional if name in value)
+    same_names(value, dict.fromkeys((*names, *present)), f"the keys of {what}")
 
 
 def _place(name: str, entry: Any, expected: Expected) -> tuple[int, int, str]:

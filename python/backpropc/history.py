@@ -41,3 +41,8 @@ class History:
             return "History(no epochs)"
         last = ", ".join(f"{name}={values[-1]:.6g}" for name, values in self.history.items())
         return f"History({len(self.epoch)} epochs, last: {last})"
+
+    def _repr_html_(self) -> str:
+        from . import _display
+
+        return _display.html_of_history(self)

@@ -21,7 +21,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,11 +29,12 @@ from . import _core
 from ._arguments import FLOAT32, FLOAT64, FloatArray, real_number, shown, truth, whole_number
 from ._files import file_name, open_to_read, write_whole
 from ._methods import METHODS
-from ._safetensors import Expected, File, encode, parse, same_names
+from ._safetensors import Expected, File, encode, parse, require_object, same_names
 from .definitions import FAMILIES, Definition
 from .layers import Dense, Layer
 from .monitoring import EarlyStopping, Seen
 from .network import Network
+from .preprocessing import Preprocessing, from_configuration, to_configuration
 from .schedules import BY_NAME as SCHEDULES
 from .training import Trainer, trainer_class
 
@@ -56,6 +57,14 @@ UNKNOWN = 2**63 - 1  # how many samples an epoch has that comes batch by batch
 NOT_IN_JSON = {"inf": math.inf, "-inf": -math.inf}  # written as these words
 
 
+class Model(NamedTuple):
+    """All that a file may hold."""
+
+    network: Network
+    trainer: Trainer | None
+    preprocessing: Preprocessing | None
+
+
 def save_network(network: Network, path: object) -> None:
     """Write a network to a file; see `Network.save`."""
     parameters = network._core.copy().parameters()  # of one moment between two steps
@@ -63,7 +72,7 @@ def save_network(network: Network, path: object) -> None:
     _write(path, {"network": _network_configuration(network)}, tensors)
 
 
-def save_trainer(trainer: Trainer, path: object) -> None:
+def save_trainer(trainer: Trainer, path: object, preprocessing: Preprocessing | None = None) -> None:
     """Write a trainer and its network to a file; see `Trainer.save`."""
     now = trainer._core.snapshot()
     metrics = list(dict.fromkeys(name for values in trainer._metrics.values() for name in values))
@@ -88,6 +97,8 @@ def save_trainer(trainer: Trainer, path: object) -> None:
         configuration["early_stopping"] = _seen_configuration(trainer._seen)
         if trainer._seen.best is not None:
             tensors["early_stopping.best"] = trainer._seen.best
+    if preprocessing is not None:
+        configuration["preprocessing"] = to_configuration(preprocessing)
     _write(path, configuration, tensors)
 
 
@@ -100,6 +111,12 @@ def load_network(cls: type[AnyNetwork], path: object) -> AnyNetwork:
     """Return the network of a file, also of a trainer's; see `Network.load`."""
     with _opened(path) as file:
         return _load(file, cls, Trainer)[0]
+
+
+def load_model(path: object) -> Model:
+    """Return all that a file holds."""
+    with _opened(path) as file:
+        return Model(*_load(file, Network, Trainer))
 
 
 def load_trainer(cls: type[AnyTrainer], path: object) -> AnyTrainer:
@@ -134,7 +151,7 @@ def _write(path: object, configuration: dict[str, Any], tensors: Tensors) -> Non
 
 def _load(
     file: File, network_cls: type[AnyNetwork], trainer_cls: type[AnyTrainer]
-) -> tuple[AnyNetwork, AnyTrainer | None]:
+) -> tuple[AnyNetwork, AnyTrainer | None, Preprocessing | None]:
     """Check everything that the header says, then make what it describes and read the numbers into it."""
     configuration = _configuration(file.metadata)
     plans, dtype = _plans(configuration["network"])
@@ -142,7 +159,10 @@ def _load(
     expected = _expected_layers(plans, dtype, masked)
     if "trainer" not in configuration:
         file.expect(expected)
-        return _read_network(file, network_cls, plans, dtype, masked), None
+        return _read_network(file, network_cls, plans, dtype, masked), None, None
+    preprocessing = None
+    if "preprocessing" in configuration:
+        preprocessing = from_configuration(configuration["preprocessing"], plans[0].fan_in, plans[-1].fan_out)
     settings, standing = _settings(configuration["trainer"]), _standing(configuration["standing"])
     metrics = _metrics(configuration["metrics"])
     seen = _seen(configuration["early_stopping"]) if "early_stopping" in configuration else None
@@ -161,7 +181,7 @@ def _load(
     if standing["position"] % trainer.batch_size and standing["position"] != standing["samples"] and not by_batches:
         raise ValueError(f"standing: position is {standing['position']}; it must be a multiple of batch_size")
     _read_state(file, trainer, standing, metrics, seen)
-    return network, trainer
+    return network, trainer, preprocessing
 
 
 # --- the configuration ------------------------------------------------------------------------------------------------
@@ -179,10 +199,10 @@ def _configuration(metadata: dict[str, str]) -> dict[str, Any]:
     same_names(metadata, {"format": 0, "version": 0, "configuration": 0}, "its metadata")
     configuration = parse(metadata["configuration"], "configuration")
     if "trainer" in configuration:
-        names, optional = ("network", "trainer", "standing", "metrics"), ("early_stopping",)
-        _require_object(configuration, names, "configuration", optional)
+        names, optional = ("network", "trainer", "standing", "metrics"), ("early_stopping", "preprocessing")
+        require_object(configuration, names, "configuration", optional)
     else:
-        _require_object(configuration, ("network",), "configuration")
+        require_object(configuration, ("network",), "configuration")
     return configuration
 
 
@@ -202,7 +222,7 @@ def _network_configuration(network: Network) -> dict[str, Any]:
 
 def _plans(value: Any) -> tuple[tuple[Dense, ...], np.dtype[Any]]:
     """Return the layers of a network that fit together, and its dtype."""
-    _require_object(value, ("dtype", "layers"), "network")
+    require_object(value, ("dtype", "layers"), "network")
     dtypes: dict[str, np.dtype[Any]] = {"float32": FLOAT32, "float64": FLOAT64}
     if not isinstance(value["dtype"], str) or value["dtype"] not in dtypes:
         raise ValueError(f"network: dtype is {shown(value['dtype'])}; it must be one of: {', '.join(dtypes)}")
@@ -212,7 +232,7 @@ def _plans(value: Any) -> tuple[tuple[Dense, ...], np.dtype[Any]]:
     for index, layer in enumerate(value["layers"]):
         name = f"layers[{index}]"
         names = ("fan_in", "fan_out", "activation", "trainable")
-        _require_object(layer, names, name, optional=("masked",))
+        require_object(layer, names, name, optional=("masked",))
         if layer.get("masked", True) is not True:
             raise ValueError(f"{name}: masked is {shown(layer['masked'])}; it must be true where it is given")
         of_plan = {key: layer[key] for key in names}
@@ -225,7 +245,7 @@ def _plans(value: Any) -> tuple[tuple[Dense, ...], np.dtype[Any]]:
 
 def _settings(value: Any) -> dict[str, Any]:
     """Return the arguments of a trainer."""
-    _require_object(value, REQUIRED, "trainer", optional=SETTINGS)
+    require_object(value, REQUIRED, "trainer", optional=SETTINGS)
     if type(value["seed"]) is not int:
         raise ValueError(f"trainer: seed is {shown(value['seed'])}; it must be an integer")
     settings = {name: _decoded(setting, name) for name, setting in value.items()}
@@ -240,7 +260,7 @@ def _standing(value: Any) -> dict[str, Any]:
         "validated": 0,
         **_smallest_trainer(FAMILIES["optimizer"].resolve("Adam", "")).snapshot()["standing"],
     }
-    _require_object(value, tuple(fresh), "standing")
+    require_object(value, tuple(fresh), "standing")
     standing: dict[str, Any] = {}
     for name, example in fresh.items():
         if isinstance(example, int):
@@ -272,8 +292,8 @@ def _seen_configuration(seen: Seen) -> dict[str, Any]:
 
 def _seen(value: Any) -> Seen:
     """Return what early stopping has seen; the best parameters, where there are any, are still to be read."""
-    _require_object(value, ("rule", "monitor", "least", "waited", "has_best"), "early_stopping")
-    _require_object(value["rule"], tuple(field.name for field in fields(EarlyStopping)), "early_stopping: rule")
+    require_object(value, ("rule", "monitor", "least", "waited", "has_best"), "early_stopping")
+    require_object(value["rule"], tuple(field.name for field in fields(EarlyStopping)), "early_stopping: rule")
     if not isinstance(value["monitor"], str):
         raise ValueError(f"early_stopping: monitor is {shown(value['monitor'])}; it must be a name")
     least, waited = _from_json(value["least"], "least"), whole_number(value["waited"], "early_stopping: waited", 0)
@@ -317,14 +337,6 @@ def _decoded(value: Any, name: str) -> Any:
     if not isinstance(found, str) or found not in NAMED[name]:
         raise ValueError(f"{name} has the name {shown(found)}; it must be one of: {', '.join(NAMED[name])}")
     return NAMED[name][found](**parameters)
-
-
-def _require_object(value: Any, names: tuple[str, ...], what: str, optional: tuple[str, ...] = ()) -> None:
-    """Raise a ValueError unless `value` is an object of these keys."""
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} is {shown(value)}; it must be an object")
-    present = (name for name in optional if name in value)
-    same_names(value, dict.fromkeys((*names, *present)), f"the keys of {what}")
 
 
 # --- the numbers ------------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ if TYPE_CHECKING:  # numpy.random is not imported before it is used
 
     from typing_extensions import Self
 
+    from ._display import Summary
+
     Seed = int | np.random.Generator | None
 
 
@@ -164,6 +166,35 @@ class Network:
     def __repr__(self) -> str:
         layers = " → ".join(f"{plan.fan_out} {plan.activation.short}" for plan in self._plans)
         return f"Network({self.sizes[0]} → {layers}, {self._dtype}, {self.n_parameters} parameters)"
+
+    def _repr_html_(self) -> str:
+        from . import _display
+
+        return _display.html_of_network(self)
+
+    def summary(self) -> Summary:
+        """Return a table of the layers, to be printed: their activations, sizes, parameters, and whether they learn.
+
+        Returns
+        -------
+        Summary
+            Its ``str`` and its ``repr`` are the table; a notebook shows it as one.
+
+        Examples
+        --------
+        >>> import backpropc as bp
+        >>> bp.Network([8, 3, 8], seed=0).summary()
+        layer  activation  inputs  outputs  w       b     parameters  trainable
+        ───────────────────────────────────────────────────────────────────────
+        0      logistic    8       3        (8, 3)  (3,)  27          yes
+        1      logistic    3       8        (3, 8)  (8,)  32          yes
+        <BLANKLINE>
+        59 parameters in float32: 236 bytes
+        all trainable
+        """
+        from . import _display
+
+        return _display.Summary(self)
 
     def predict(self, x: ArrayLike) -> FloatArray:
         """Return the network's output aᴸ.

@@ -308,6 +308,11 @@ class Trainer:
             f"{self.epoch} epochs, {self.step_count} steps done)"
         )
 
+    def _repr_html_(self) -> str:
+        from . import _display
+
+        return _display.html_of_trainer(self)
+
     def fit(
         self,
         x: ArrayLike | Batches,

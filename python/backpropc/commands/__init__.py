@@ -1,8 +1,8 @@
 """The commands of the command line, a module for each.
 
-Such a module has ``HELP``, its line in the list of commands; ``DESCRIPTION``, what ``--help`` begins with;
-``add_arguments(parser)``, which declares its options; and ``run(options)``, which returns the exit status. It imports
-what is heavy in ``run`` only, as all of them are imported for any of them.
+Such a module has ``HELP``, its line in the list of commands; ``DESCRIPTION``, what ``--help`` begins with, and perhaps
+``EPILOG``, with which it ends; ``add_arguments(parser)``, which declares its options; and ``run(options)``, which gives
+back the exit status. It imports what is heavy in ``run`` only, as all of them are imported for any of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol, cast
 
-from . import autoencoder
+from . import autoencoder, info, predict, train
 
 
 class Command(Protocol):
@@ -26,4 +26,7 @@ class Command(Protocol):
         """Run the command and return its exit status."""
 
 
-COMMANDS = cast("dict[str, Command]", {"autoencoder": autoencoder})  # in the order in which help lists them
+COMMANDS = cast(
+    "dict[str, Command]",  # in the order in which help lists them
+    {"autoencoder": autoencoder, "train": train, "predict": predict, "info": info},
+)

@@ -7,6 +7,10 @@ import math
 from collections.abc import Callable
 
 
+class UsageError(Exception):
+    """Options that do not go together: wrong usage, as argparse finds it for one of them."""
+
+
 def integer(at_least: int, at_most: int | None = None) -> Callable[[str], int]:
     """Return the type of an option that is an integer of a range."""
     words = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
@@ -23,12 +27,58 @@ def integer(at_least: int, at_most: int | None = None) -> Callable[[str], int]:
     return parse
 
 
-def rate(text: str) -> float:
-    """Return an option as a learning rate."""
+seed = integer(0, 2**64 - 1)
+
+
+def number(below: float = math.inf) -> Callable[[str], float]:
+    """Return the type of an option that is a number of at least 0, and below another or finite."""
+    words = "a finite number of at least 0" if below == math.inf else f"a number of at least 0 and below {below:g}"
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0.0 <= value < below:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {words}")
+        return value
+
+    return parse
+
+
+rate = number()
+
+
+def sizes(text: str) -> list[int]:
+    """Return the sizes of the hidden layers: integers with commas between them, or none."""
+    if text == "none":
+        return []
+    count = integer(1)
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of at least 0")
-    return value
+        return [count(each.strip()) for each in text.split(",")]
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of sizes of at least 1, as 32,16, nor none") from None
+
+
+def delimiter(text: str) -> str:
+    """Return the character between two fields of a CSV file."""
+    character = {"tab": "\t", r"\t": "\t"}.get(text, text)
+    if len(character) != 1 or character in '"\r\n':
+        raise argparse.ArgumentTypeError(f"{text!r} is not one character, nor tab")
+    return character
+
+
+def add_table_options(parser: argparse._ActionsContainer) -> None:
+    """Declare how a table is read."""
+    parser.add_argument(
+        "--header",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="whether the first line of a CSV file has the columns' names; auto: where none of its fields is a number",
+    )
+    parser.add_argument(
+        "--delimiter",
+        type=delimiter,
+        metavar="CHARACTER",
+        help="what stands between two fields of a CSV file, as ';' or tab (default: found in the first line)",
+    )
