@@ -1,0 +1,51 @@
+"""``backpropc export``: a network in a form that others read."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+
+from . import _options
+
+HELP = "write a network as C source or as ONNX"
+DESCRIPTION = """\
+Write the network of a file in a form that others read.
+
+c     one self-contained C99 file, for a microcontroller: float32, no allocation. Of a file that train wrote it has the
+      columns' scales and categories and the class labels too
+onnx  a model for ONNX Runtime and others (needs the onnx package)
+"""
+EPILOG = """\
+examples:
+  backpropc export --to c iris.safetensors -o iris.c
+  backpropc export --to onnx iris.safetensors -o iris.onnx
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("network", metavar="NETWORK", help="file that train wrote, Network.save or Trainer.save")
+    parser.add_argument("--to", choices=("c",), required=True, help="what to write")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write")
+    parser.add_argument("--name", help="c: what the names in the file begin with (default: from the name of FILE)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Load the file and write the other."""
+    from .. import io
+    from ..c_source import to_c
+
+    if options.to != "c" and options.name is not None:
+        raise _options.UsageError("--name is for --to c")
+    model = io.load_model(options.network)
+    to_c(
+        model.network, options.output, name=options.name or _name_of(options.output), preprocessing=model.preprocessing
+    )
+    return 0
+
+
+def _name_of(path: str) -> str:
+    """Return a C identifier made of a file's name."""
+    stem = re.sub(r"\W", "_", os.path.splitext(os.path.basename(path))[0], flags=re.ASCII)[:40]
+    return stem if stem[:1].isalpha() else f"network_{stem}".rstrip("_")
