@@ -21,18 +21,20 @@ class ExportedLayer(NamedTuple):
     parameters: dict[str, Value]
 
 
+def check_network(net: object) -> None:
+    """Raise a TypeError unless `net` is a network."""
+    if not isinstance(net, Network):
+        raise TypeError(f"net is {shown(net)} ({type(net).__name__}); it must be a backpropc.Network")
+
+
 def layers_of(network: Network, dtype: np.dtype[np.floating]) -> Iterator[ExportedLayer]:
     """Yield the layers with their numbers rounded to `dtype`.
 
     Raises
     ------
-    TypeError
-        `network` is none.
     ValueError
         An activation is not one of `ACTIVATIONS`, or a parameter is not finite in `dtype`.
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"net is {shown(network)} ({type(network).__name__}); it must be a backpropc.Network")
     for index, layer in enumerate(network.layers):
         activation = layer._plan.activation
         name = str(getattr(activation, "name", ""))
