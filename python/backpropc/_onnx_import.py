@@ -342,10 +342,11 @@ class _Reader:
             or given.get("transA", 0)
         ):
             raise ValueError("source: Gemm must be of the layer below, constant weights and constant biases, transA 0")
-        alpha, beta = given.get("alpha", 1.0), given.get("beta", 1.0)
         w = constants[1].array.T if given.get("transB", 0) else constants[1].array
-        b = constants[2].array * w.dtype.type(beta) if has_bias and constants[2] is not None else np.zeros(1, w.dtype)
-        self._begin_layer(node, values[0], constants[1], w * w.dtype.type(alpha), b)
+        b = constants[2].array if has_bias and constants[2] is not None else np.zeros(1, w.dtype)
+        with np.errstate(all="ignore"):  # what is not finite is refused in the end
+            alpha, beta = (w.dtype.type(given.get(name, 1.0)) for name in ("alpha", "beta"))
+            self._begin_layer(node, values[0], constants[1], w * alpha, b * beta)
 
     def _begin_layer(
         self, node: onnx.NodeProto, below: Expression, constant: _Constant, w: FloatArray, b: FloatArray | None

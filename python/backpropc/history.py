@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 class History:
     """What a run of epochs recorded.
@@ -41,6 +46,27 @@ class History:
             return "History(no epochs)"
         last = ", ".join(f"{name}={values[-1]:.6g}" for name, values in self.history.items())
         return f"History({len(self.epoch)} epochs, last: {last})"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the curves; see `backpropc.plot.loss_curves`.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        ModuleNotFoundError
+            matplotlib is not there.
+        """
+        from .plot import loss_curves
+
+        return loss_curves(self, ax)
 
     def _repr_html_(self) -> str:
         from . import _display

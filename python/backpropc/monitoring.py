@@ -41,6 +41,24 @@ def _classes(rows: FloatArray) -> FloatArray:
     return np.asarray(rows[:, 0] > 0.5 if rows.shape[1] == 1 else rows.argmax(axis=1))
 
 
+def confusion_counts(t: FloatArray, a: FloatArray) -> FloatArray:
+    """Return how many samples of each class were taken for each.
+
+    Parameters
+    ----------
+    t, a : ndarray
+        As for `accuracy`.
+
+    Returns
+    -------
+    ndarray of int, shape (n_classes, n_classes)
+        Rows are the true class, columns what was predicted.
+    """
+    n = max(a.shape[1], 2)
+    pairs = _classes(t).astype(np.int64) * n + _classes(a)
+    return np.bincount(pairs, minlength=n * n).reshape(n, n)
+
+
 def r2(t: FloatArray, a: FloatArray) -> float:
     """Return the coefficient of determination 1 − Σ(t − a)² / Σ(t − t̄)², the mean of all outputs'.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._arguments import FloatArray
-from ..monitoring import accuracy, r2
+from ..monitoring import accuracy, confusion_counts, r2
 
 if TYPE_CHECKING:
     from ..preprocessing import Preprocessing
@@ -21,7 +21,7 @@ CONFUSIONS_SHOWN = 10
 def of_outputs(preprocessing: Preprocessing, t: FloatArray, a: FloatArray) -> dict[str, Any]:
     """Return the report of some rows as JSON has it: accuracy and confusion matrix, or R² and errors by target."""
     if preprocessing.labels is not None:
-        matrix = confusion_matrix(t, a.argmax(axis=1), len(preprocessing.labels))
+        matrix = confusion_counts(t, a)
         return {
             "rows": len(t),
             "accuracy": accuracy(t, a),
@@ -36,11 +36,6 @@ def of_outputs(preprocessing: Preprocessing, t: FloatArray, a: FloatArray) -> di
         "root_mean_squared_error": np.sqrt((error**2).mean(axis=0)).tolist(),
         "mean_absolute_error": np.abs(error).mean(axis=0).tolist(),
     }
-
-
-def confusion_matrix(true: FloatArray, predicted: FloatArray, n: int) -> FloatArray:
-    """Return how many samples of class i were taken for class j, shape (n, n)."""
-    return np.bincount(true * n + predicted, minlength=n * n).reshape(n, n)
 
 
 def in_words(preprocessing: Preprocessing, reports: Mapping[str, Mapping[str, Any]]) -> str:

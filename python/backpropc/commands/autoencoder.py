@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from .. import __version__, definitions, isa
+from .._files import check_writable, write_whole
 from ..network import Network
 from ..training import Trainer
 from . import _options
@@ -38,6 +41,7 @@ class Options(Protocol):
     hidden: int
     dtype: str
     json: bool
+    plot: str | None
 
 
 @dataclass
@@ -64,7 +68,7 @@ class Result:
 
 
 def train(options: Options, report: Any = None) -> Result:
-    """Train the autoencoder online, calling ``report(epoch, loss, network)`` now and then."""
+    """Train the autoencoder online, calling ``report(epoch, loss, network)`` now and then; draw it where wanted."""
     initial = definitions.INITIALIZER.classes["uniform"](-INITIAL_RANGE, INITIAL_RANGE)
     network = Network(
         [PATTERNS, options.hidden, PATTERNS],
@@ -77,14 +81,50 @@ def train(options: Options, report: Any = None) -> Result:
     sgd = definitions.OPTIMIZER.classes["SGD"](options.learning_rate)
     trainer = Trainer(network, loss="half_squared_error", optimizer=sgd, batch_size=1, shuffle=False, seed=options.seed)
     patterns = np.eye(PATTERNS, dtype=network.dtype)
+    picture = None if options.plot is None else _Picture(options.plot, patterns)
     seconds = 0.0
     for epoch in sorted({-(-options.epochs * record // RECORDS) for record in range(1, RECORDS + 1)}):
         start = time.perf_counter()
-        trainer.fit(patterns, patterns, until_epoch=epoch)
+        trainer.fit(patterns, patterns, until_epoch=epoch, callbacks=() if picture is None else [picture.trail])
         seconds += time.perf_counter() - start
         if report is not None:
             report(trainer.epoch, network.loss(patterns, patterns), network)
+    if picture is not None:
+        picture.draw(trainer)
     return _result(options, network, patterns, seconds)
+
+
+class _Picture:
+    """The codes and their way through the training, the network, and its loss, for a file."""
+
+    def __init__(self, path: str, patterns: NDArray[Any]) -> None:
+        from matplotlib.figure import Figure
+
+        from .. import plot
+
+        check_writable(path)
+        self._format = os.path.splitext(path)[1][1:].lower() or "png"
+        known = Figure().canvas.get_supported_filetypes()
+        if self._format not in known:
+            raise ValueError(f"--plot is {path!r}; its ending must be one of: {', '.join(sorted(known))}")
+        self._path, self._patterns, self.trail = path, patterns, plot.CodeTrail(patterns)
+
+    def draw(self, trainer: Trainer) -> None:
+        """Write the file; its ending says what it is."""
+        from matplotlib.figure import Figure
+
+        from .. import plot
+
+        figure, network = Figure(figsize=(15, 5), layout="constrained"), trainer.network
+        codes, diagram, loss = figure.subplots(1, 3)
+        units = range(min(network.sizes[1], 3))
+        plot.hidden_codes(network, self._patterns, codes, units=units, trail=self.trail)
+        codes.set_title(f"codes of the {PATTERNS} inputs, and their way there")
+        plot.network_diagram(network, diagram)
+        plot.loss_curves(trainer.history, loss)
+        content = BytesIO()
+        figure.savefig(content, format=self._format, dpi=120)
+        write_whole(self._path, [content.getvalue()])
 
 
 def _result(options: Options, network: Network, patterns: NDArray[Any], seconds: float) -> Result:
@@ -194,5 +234,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hidden", type=count, default=3, help="hidden units (%(default)s)")
     parser.add_argument(
         "--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (%(default)s)"
+    )
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw the codes, the network and its loss: .png, .svg or .pdf (needs matplotlib)"
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object instead")
