@@ -127,6 +127,11 @@ class State:
     metrics: Mapping[str, float]
     network: Network
 
+    def __repr__(self) -> str:
+        losses = {"loss": self.loss} if self.val_loss is None else {"loss": self.loss, "val_loss": self.val_loss}
+        values = ", ".join(f"{name}={value:.6g}" for name, value in {**losses, **self.metrics}.items())
+        return f"State(epoch={self.epoch}, step={self.step}, {values}, {self.network!r})"
+
 
 Callback = Callable[[State], object]
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ._arguments import FloatArray
+
+
+def _described(arrays: dict[str, Any]) -> str:
+    """Return what a person wants to know of arrays at a glance: their shapes, and of gradients how large they are."""
+    parts = []
+    for name, array in arrays.items():
+        size = f" of norm {np.linalg.norm(array.astype(np.float64)):.4g}" if name.startswith("d") else ""
+        parts.append(f"{name} {array.shape}{size}")
+    return ", ".join(parts)
+
+
+def _by_layer(head: str, layers: tuple[Any, ...]) -> str:
+    return "\n".join([head, *(f"  layers[{i}]: {_described(layer._asdict())}" for i, layer in enumerate(layers))])
 
 
 class LayerGradients(NamedTuple):
@@ -13,12 +28,18 @@ class LayerGradients(NamedTuple):
     dw: FloatArray
     db: FloatArray
 
+    def __repr__(self) -> str:
+        return f"LayerGradients({_described(self._asdict())})"
+
 
 class Gradients(NamedTuple):
     """E, and its gradient by layer."""
 
     loss: float
     layers: tuple[LayerGradients, ...]
+
+    def __repr__(self) -> str:
+        return _by_layer(f"Gradients(loss={self.loss:.6g}, {len(self.layers)} layers)", self.layers)
 
 
 class LayerTrace(NamedTuple):
@@ -35,12 +56,18 @@ class LayerTrace(NamedTuple):
     dw: FloatArray
     db: FloatArray
 
+    def __repr__(self) -> str:
+        return f"LayerTrace({_described(self._asdict())})"
+
 
 class Trace(NamedTuple):
     """Every number of one forward and backward pass."""
 
     loss: float
     layers: tuple[LayerTrace, ...]
+
+    def __repr__(self) -> str:
+        return _by_layer(f"Trace(loss={self.loss:.6g}, {len(self.layers)} layers)", self.layers)
 
     @property
     def a(self) -> tuple[FloatArray, ...]:

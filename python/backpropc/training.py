@@ -302,9 +302,11 @@ class Trainer:
         return self._history_since(0)
 
     def __repr__(self) -> str:
+        names = ("l1", "l2", "dropout", "input_dropout", "clip_value", "clip_norm", "max_norm", "schedule")
+        given = "".join(f", {name}={getattr(self, name)!r}" for name in names if getattr(self, name) not in (None, 0.0))
         return (
             f"Trainer({self._network!r}, loss={self.loss!r}, optimizer={self.optimizer!r}, "
-            f"batch_size={self._batch_size}, shuffle={self._shuffle}, seed={self._seed}; "
+            f"batch_size={self._batch_size}, shuffle={self._shuffle}, seed={self._seed}{given}; "
             f"{self.epoch} epochs, {self.step_count} steps done)"
         )
 
