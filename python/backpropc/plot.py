@@ -85,6 +85,8 @@ def loss_curves(history: History, ax: Axes | None = None) -> Axes:
     metrics = {name: values for name, values in history.history.items() if name not in losses}
     if metrics:
         right = ax.twinx()
+        right.spines["right"].set_visible(True)
+        right.grid(False)
         for i, (name, values) in enumerate(metrics.items()):
             _curve(right, epochs, values, name, COLORS[2 + i % 5], "--" if name.startswith("val_") else ":", marker)
         right.set_ylabel(", ".join(name for name in metrics if not name.startswith("val_")))
@@ -246,6 +248,7 @@ def _ridges(ax: Axes, data: Sequence[FloatArray], names: Sequence[str], label: s
         ax.stairs(heights + i, edges, baseline=i, color=color)
         text = f"n = {values.size:,}\nmean {values.mean():.3g}\ns.d. {values.std():.3g}"
         ax.text(1.02, i + 0.4, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
+    ax.grid(False)
     ax.axvline(0.0, color="black", linewidth=0.8, alpha=0.4)
     ax.set_yticks([i + 0.4 for i in range(len(data))], names)
     ax.set(xlim=(edges[0], edges[-1]), ylim=(-0.05, len(data)), xlabel=label)
@@ -482,6 +485,7 @@ def confusion_matrix(
 def _draw_counts(ax: Axes, counts: FloatArray, names: Sequence[str]) -> Axes:
     n = len(names)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.grid(False)
     image = ax.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     if n <= MOST_COUNTED:
         for i, j in product(range(n), range(n)):
@@ -537,6 +541,7 @@ def decision_boundary(
     sides = [np.linspace(low[i] - margin[i], high[i] + margin[i], n) for i in (0, 1)]
     first, second = np.meshgrid(*sides)
     outputs = net.predict(np.stack([first.ravel(), second.ravel()], axis=1)).reshape(n, n, -1)
+    ax.grid(False)
     if outputs.shape[2] == 1:
         _draw_value(ax, first, second, outputs[:, :, 0])
     else:
