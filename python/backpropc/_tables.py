@@ -13,6 +13,7 @@ import zipfile
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ._arguments import shown
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
 DELIMITERS = ",;\t|"
+ROWS_AT_A_TIME = 1000
 HEADERS = ("auto", "yes", "no")
 FORMATS = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
 
@@ -201,6 +203,7 @@ class _Builder:
 
     def add(self, text: str) -> str | None:
         """Take in a value; return what is wrong with it, or None."""
+        text = text.strip()
         if text in MISSING:
             if self._is_text is not True:
                 self._numbers.append(math.nan)
@@ -220,6 +223,20 @@ class _Builder:
         self._numbers.append(number)
         return None if math.isfinite(number) else f"{text!r} is not a finite number"
 
+    def add_numbers(self, texts: Sequence[str]) -> bool:
+        """Take in many values at once, if all are plain numbers; return whether they were, and nothing else is done."""
+        if self._is_text or "_" in (joined := "".join(texts)) or not joined.isascii():
+            return False
+        try:
+            numbers = array("d", map(float, texts))
+        except ValueError:
+            return False
+        if not np.isfinite(numbers).all():
+            return False
+        self._numbers.extend(numbers)
+        self._is_text = False
+        return True
+
     def column(self) -> Column:
         if self._is_text:
             return Column(self.name, self._texts)
@@ -237,12 +254,10 @@ def _read_csv(path: str, header: str, delimiter: str | None, as_text: Collection
         kept = _kept_as_text(names, as_text)
         builders = [_Builder(name, name in kept) for name in names]
         lines = array("q")
-        if not has_header:
-            _add_row(builders, first, path, first_line)
-            lines.append(first_line)
-        for line, row in rows:
-            _add_row(builders, row, path, line)
-            lines.append(line)
+        data = rows if has_header else chain([(first_line, first)], rows)
+        while some := list(islice(data, ROWS_AT_A_TIME)):
+            _add_rows(builders, some, path)
+            lines.extend(line for line, _ in some)
     return Table(path, {builder.name: builder.column() for builder in builders}, has_header, lines, "line")
 
 
@@ -258,7 +273,7 @@ def _csv_rows(file: Any, path: str, delimiter: str | None) -> Iterator[tuple[int
         begin = line
         for row in reader:
             if any(field.strip() for field in row):
-                yield begin, [field.strip() for field in row]
+                yield begin, row
             begin = line + reader.line_num
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text: {error.reason} near byte {error.start}") from None
@@ -276,7 +291,7 @@ def _outside_quotes(line: str) -> str:
 
 
 def _csv_names(fields: list[str], path: str) -> list[str]:
-    names = [field or str(i + 1) for i, field in enumerate(fields)]
+    names = [field.strip() or str(i + 1) for i, field in enumerate(fields)]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"{path}: two columns are named {name!r}; names must differ")
@@ -293,13 +308,17 @@ def _kept_as_text(names: list[str], as_text: Collection[str]) -> set[str]:
     return kept
 
 
-def _add_row(builders: list[_Builder], row: list[str], path: str, line: int) -> None:
-    if len(row) != len(builders):
-        raise ValueError(f"{path}, line {line}: it has {len(row)} fields; the first line has {len(builders)}")
-    for builder, text in zip(builders, row, strict=True):
-        wrong = builder.add(text)
-        if wrong is not None:
-            raise ValueError(f"{path}, line {line}, column {builder.name!r}: {wrong}")
+def _add_rows(builders: list[_Builder], rows: Sequence[tuple[int, list[str]]], path: str) -> None:
+    for line, row in rows:
+        if len(row) != len(builders):
+            raise ValueError(f"{path}, line {line}: it has {len(row)} fields; the first line has {len(builders)}")
+    for builder, texts in zip(builders, zip(*(row for _, row in rows), strict=True), strict=True):
+        if builder.add_numbers(texts):
+            continue
+        for (line, _), text in zip(rows, texts, strict=True):
+            wrong = builder.add(text)
+            if wrong is not None:
+                raise ValueError(f"{path}, line {line}, column {builder.name!r}: {wrong}")
 
 
 # --- arrays and Parquet -----------------------------------------------------------------------------------------------

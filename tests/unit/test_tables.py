@@ -232,6 +232,20 @@ def test_missing_values_are_known_by_their_names(tmp_path: Path) -> None:
     assert table.columns["b"].values == ["x", None, None, None]
 
 
+def test_long_tables(tmp_path: Path) -> None:
+    """Longer than what is read at a time, with a gap, and with what is wrong in the last line."""
+    rows = [f"{i},{'' if i == 1500 else i / 8},k{i % 7}" for i in range(5000)]
+    table = read_table(str(write_text(tmp_path / "d.csv", "i,x,k\n" + "\n".join(rows) + "\n")))
+    assert np.array_equal(table.columns["i"].values, np.arange(5000.0))
+    x = np.where(np.arange(5000) == 1500, np.nan, np.arange(5000) / 8)
+    np.testing.assert_array_equal(np.asarray(table.columns["x"].values), x)
+    assert table.columns["k"].values == [f"k{i % 7}" for i in range(5000)]
+    for last, says in (("1_0,1,k", "'1_0' is not a number"), ("1,inf,k", "'inf' is not a finite"), ("1,1", "2 fields")):
+        path = write_text(tmp_path / "d.csv", "i,x,k\n" + "\n".join([*rows, last]) + "\n")
+        with pytest.raises(ValueError, match=f"line 5002.*{says}"):
+            read_table(str(path))
+
+
 def test_large_whole_numbers_are_numbers(tmp_path: Path) -> None:
     table = read_table(str(write_text(tmp_path / "d.csv", f"a\n{10**30}\n-{10**300}\n")))
     assert np.asarray(table.columns["a"].values).tolist() == [1e30, -1e300]
@@ -549,6 +563,18 @@ def test_nothing_is_trained_that_cannot_be_written(
 ) -> None:
     said = complaint(capsys, "train", flowers, "--target", "class", "-o", tmp_path / "no" / "net.safetensors")
     assert "No such folder" in said
+
+
+def test_nothing_that_is_read_is_written_over(capsys: pytest.CaptureFixture[str], flowers: Path, trained: Path) -> None:
+    before = flowers.read_bytes(), trained.read_bytes()
+    for arguments in (
+        ["train", flowers, "--target", "class", "-o", flowers],
+        ["predict", trained, flowers, "-o", flowers],
+        ["predict", trained, flowers, "-o", trained],
+        ["export", "--to", "c", trained, "-o", trained],
+    ):
+        assert "the file that is read; it must be another" in complaint(capsys, *arguments)
+    assert (flowers.read_bytes(), trained.read_bytes()) == before
 
 
 def test_a_loss_that_is_not_finite(capsys: pytest.CaptureFixture[str], flowers: Path, net: Path) -> None:

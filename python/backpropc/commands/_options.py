@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable
+
+from .._files import check_writable
 
 
 class UsageError(Exception):
@@ -66,6 +69,14 @@ def delimiter(text: str) -> str:
     if len(character) != 1 or character in '"\r\n':
         raise argparse.ArgumentTypeError(f"{text!r} is not one character, nor tab")
     return character
+
+
+def check_output(path: str, *inputs: str) -> None:
+    """Raise an error now, if the output cannot be written in the end, or would replace what is read."""
+    check_writable(path)
+    for each in inputs:
+        if os.path.exists(path) and os.path.exists(each) and os.path.samefile(path, each):
+            raise ValueError(f"--output is {path!r}, the file that is read; it must be another")
 
 
 def add_table_options(parser: argparse._ActionsContainer) -> None:

@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
     for name, of in (("name", "c"), ("opset", "onnx")):
         if getattr(options, name) is not None and options.to != of:
             raise _options.UsageError(f"--{name} is for --to {of}")
+    _options.check_output(options.output, options.network)
     network, _, preprocessing = io.load_model(options.network)
     if options.bare:
         preprocessing = None

@@ -50,12 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Predict and print, or write the file."""
     from .. import io
-    from .._files import check_writable, write_whole
+    from .._files import write_whole
     from .._tables import read_table
     from ..preprocessing import matching_table
 
     if options.output is not None:
-        check_writable(options.output)
+        _options.check_output(options.output, options.network, options.data)
     network, _, preprocessing = io.load_model(options.network)
     if options.probabilities and (preprocessing is None or preprocessing.labels is None):
         raise ValueError(f"--probabilities: {options.network} has no classes")

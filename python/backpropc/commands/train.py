@@ -118,10 +118,9 @@ class _Part:
 def run(options: argparse.Namespace) -> int:
     """Train, write the file, and report."""
     from .. import io
-    from .._files import check_writable
 
     optimizer, activation = _optimizer(options), _activation(options)
-    check_writable(options.output)
+    _options.check_output(options.output, options.data)
     preprocessing, training, held_out = _read(options)
     trainer = _trainer(options, preprocessing, training, optimizer, activation)
     if not options.json:
