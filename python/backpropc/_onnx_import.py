@@ -26,11 +26,7 @@ from .network import Network
 OLDEST_OPSET = 7
 LARGEST_FILE = 2**31  # of protobuf's messages
 LONGEST_EXPRESSION = 200
-READ: dict[int, np.dtype[Any]] = {
-    TensorProto.FLOAT: FLOAT32,
-    TensorProto.DOUBLE: FLOAT64,
-    TensorProto.INT64: np.dtype(np.int64),
-}
+READ = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64)  # types of constants
 LABEL = "label"  # in the place of an expression: a class, of whose making the network knows nothing
 
 
@@ -128,19 +124,14 @@ def _tensors_of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorPr
 
 
 def _array(tensor: onnx.TensorProto) -> FloatArray:
-    """Return a constant's numbers, if it has as many as its shape says: that is not left to be found by allocating."""
+    """Return a constant's numbers: those of the model, seen in the shape that it says, or refused if they do not fit."""
     if tensor.data_type not in READ:
         kind = TensorProto.DataType.Name(tensor.data_type)
         raise ValueError(f"source: {shown(tensor.name)} is of type {kind}; weights must be FLOAT or DOUBLE")
-    dtype, dims = READ[tensor.data_type], tuple(tensor.dims)
-    size = math.prod(dims)
-    fields: dict[int, Any] = {TensorProto.FLOAT: tensor.float_data, TensorProto.DOUBLE: tensor.double_data}
-    found = len(tensor.raw_data) // dtype.itemsize if tensor.raw_data else None
-    if found is None:
-        found = len(fields.get(tensor.data_type, tensor.int64_data))
-    if any(dim < 0 for dim in dims) or size != found:
-        raise ValueError(f"source: {shown(tensor.name)} has shape {dims} and {found} numbers; there must be {size}")
-    return np.asarray(numpy_helper.to_array(tensor))
+    try:
+        return np.asarray(numpy_helper.to_array(tensor))
+    except ValueError as error:
+        raise ValueError(f"source: {shown(tensor.name)} does not have its shape: {error}") from None
 
 
 # --- activations by their expressions ---------------------------------------------------------------------------------
