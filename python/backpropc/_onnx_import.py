@@ -124,7 +124,7 @@ def _tensors_of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorPr
 
 
 def _array(tensor: onnx.TensorProto) -> FloatArray:
-    """Return a constant's numbers: those of the model, seen in the shape that it says, or refused if they do not fit."""
+    """Return a constant's numbers, which must fit the shape that it says."""
     if tensor.data_type not in READ:
         kind = TensorProto.DataType.Name(tensor.data_type)
         raise ValueError(f"source: {shown(tensor.name)} is of type {kind}; weights must be FLOAT or DOUBLE")
