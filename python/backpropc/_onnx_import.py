@@ -180,8 +180,11 @@ RULES: dict[str, Callable[[tuple[float, ...]], Definition | None]] = {
     "Div(z,Add(Exp(Neg(z)),c))": _named("silu", 1.0),
     "Mul(Tanh(Softplus(z)),z)": _named("mish"),
     "Mul(Mul(Add(Erf(Div(z,c)),c),z),c)": _named("gelu", ROOT, 1.0, 0.5),
+    "Mul(Mul(Add(Erf(Div(z,c)),c),c),z)": _named("gelu", ROOT, 1.0, 0.5),
     "Mul(Add(Erf(Div(z,c)),c),Mul(z,c))": _named("gelu", ROOT, 1.0, 0.5),
     "Mul(Add(Erf(Mul(z,c)),c),Mul(z,c))": _named("gelu", 1.0 / ROOT, 1.0, 0.5),
+    "Div(z,Add(Abs(z),c))": _named("softsign", 1.0),
+    "Where(Greater(z,c),z,Softplus(z))": _named("softplus", 20.0),  # PyTorch's: above 20, in float32, it is z
     # the probabilities of two classes, of which one is enough
     "Concat(Sub(c,Sigmoid(z)),Sigmoid(z))": _named("logistic", 1.0),
     # functions of our own, in float64
@@ -192,7 +195,7 @@ RULES: dict[str, Callable[[tuple[float, ...]], Definition | None]] = {
 # What may stand in an expression, with the attributes that count and their defaults.
 PARTS: dict[str, dict[str, float]] = {
     **{name: {} for name in ("Sigmoid", "Tanh", "Relu", "PRelu", "Gelu", "Softplus", "Softsign", "Mish", "Softmax")},
-    **{name: {} for name in ("Add", "Concat", "Div", "Erf", "Exp", "Mul", "Neg", "Sub")},
+    **{name: {} for name in ("Abs", "Add", "Concat", "Div", "Erf", "Exp", "Greater", "Mul", "Neg", "Sub", "Where")},
     "LeakyRelu": {"alpha": 0.01},
     "Elu": {"alpha": 1.0},
     "Selu": SELU,

@@ -300,6 +300,9 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "mish": ("s = Softplus(z) q = Tanh(s) y = Mul(z, q)", "mish"),
     "gelu": ("d = Div(z, root) e = Erf(d) e1 = Add(e, one) m = Mul(z, e1) y = Mul(m, half)", "gelu"),
     "gelu, another": ("h = Mul(half, z) d = Div(z, root) e = Erf(d) e1 = Add(one, e) y = Mul(h, e1)", "gelu"),
+    "gelu, a third": ("d = Div(z, root) e = Erf(d) e1 = Add(e, one) h = Mul(e1, half) y = Mul(z, h)", "gelu"),
+    "softsign": ("s = Abs(z) d = Add(one, s) y = Div(z, d)", "softsign"),
+    "softplus": ("s = Softplus(z) g = Greater(z, twenty) y = Where(g, z, s)", "softplus"),
     "leaky relu": ("y = LeakyRelu <alpha = 0.2> (z)", bp.leaky_relu(0.2)),
     "leaky relu's default": ("y = LeakyRelu(z)", "leaky_relu"),
     "PRelu": ("y = PRelu(z, half)", bp.leaky_relu(0.5)),
@@ -307,7 +310,7 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "softmax": ("y = Softmax <axis = -1> (z)", "softmax"),
 }
 NUMBERS = """root = Constant <value_float = 1.41421354> () one = Constant <value_float = 1.0> ()
-             half = Constant <value = float {0.5}> ()"""
+             twenty = Constant <value_float = 20.0> () half = Constant <value = float {0.5}> ()"""
 
 
 @pytest.mark.parametrize(("nodes", "activation"), WRITTEN.values(), ids=WRITTEN)
@@ -345,7 +348,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "before the bias": ("m = MatMul(x, w) r = Relu(m) h = Add(m, b) y = Add(r, h)", "joins two layers"),
     "stale": ("m = MatMul(x, w) y = Relu(m) h = Add(m, b)", "the output reads a layer below the latest"),
-    "sequences": ("m = MatMul(x, w) y = Where(m, m, m)", "Where|no valid ONNX"),
+    "another threshold": (
+        "m = MatMul(x, w) s = Softplus(m) g = Greater(m, one) y = Where(g, m, s)",
+        r"reads Where\(Greater\(z,c\),z,Softplus\(z\)\) with 1, which is no activation",
+    ),
 }
 
 
