@@ -110,6 +110,13 @@ def test_float64_is_rounded(tmp_path: Path) -> None:
         to_c(net)
 
 
+def test_what_a_mask_leaves_out_is_0(tmp_path: Path) -> None:
+    net = bp.Network([2, 2], activation="identity", seed=0)
+    net.layers[0].mask = [[1, 0], [0, 1]]
+    found = call(compiled(to_c(net), tmp_path).network_predict, [[3.0, 5.0]], 2)
+    np.testing.assert_array_equal(found, net.predict([[3.0, 5.0]]))
+
+
 def test_a_file(tmp_path: Path) -> None:
     net = bp.Network([3, 2], seed=0)
     assert to_c(net, tmp_path / "net.c") == (tmp_path / "net.c").read_text()

@@ -471,6 +471,15 @@ def test_info(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
     assert found["preprocessing"]["targets"] == [{"column": "class", "categories": ["high", "low", "middle"]}]
 
 
+def test_info_of_a_trainer(capsys: pytest.CaptureFixture[str], net: Path) -> None:
+    trainer = bp.Trainer(bp.Network([2, 3], seed=0), optimizer=bp.SGD(0.1), seed=0)
+    trainer.save(net)
+    assert "trained  0 epochs, 0 steps\n" in run(capsys, "info", net)
+    trainer.fit(np.ones((4, 2)), np.ones((4, 3)), epochs=2)
+    trainer.save(net)
+    assert "trained  2 epochs, 2 steps, on 4 samples\n" in run(capsys, "info", net)
+
+
 def test_info_of_a_network(capsys: pytest.CaptureFixture[str], net: Path) -> None:
     bp.Network([2, 3], seed=0).save(net)
     assert run(capsys, "info", net).splitlines()[-1] == "all trainable"
@@ -579,7 +588,7 @@ def test_nothing_that_is_read_is_written_over(capsys: pytest.CaptureFixture[str]
 
 def test_a_loss_that_is_not_finite(capsys: pytest.CaptureFixture[str], flowers: Path, net: Path) -> None:
     options = ("--target", "size", "--optimizer", "SGD", "--learning-rate", 1e30, "--json")
-    assert "not finite" in complaint(capsys, "train", flowers, "-o", net, *options)
+    assert "it must be finite" in complaint(capsys, "train", flowers, "-o", net, *options)
     assert not net.exists()
 
 

@@ -43,7 +43,7 @@ def _of_training(trainer: Trainer) -> str:
 
     settings = ", ".join(f"{name} {_shown(value)}" for name, value in _given(io.settings_of(trainer)).items())
     lines = [
-        f"trained  {trainer.epoch} epochs, {trainer.step_count} steps, on {_samples(trainer)} samples",
+        f"trained  {trainer.epoch} epochs, {trainer.step_count} steps{_on_samples(trainer)}",
         f"by       {settings}",
     ]
     last = {name: values[-1] for name, values in trainer.history.history.items() if values}
@@ -52,8 +52,17 @@ def _of_training(trainer: Trainer) -> str:
     return "\n".join(lines)
 
 
-def _samples(trainer: Trainer) -> int:
-    return int(trainer._core.snapshot()["standing"]["samples"])
+def _samples(trainer: Trainer) -> int | None:
+    """Return how many samples an epoch has; None before the first, and where they come batch by batch."""
+    from ..io import UNKNOWN
+
+    n = int(trainer._core.snapshot()["standing"]["samples"])
+    return n if 0 < n < UNKNOWN else None
+
+
+def _on_samples(trainer: Trainer) -> str:
+    n = _samples(trainer)
+    return "" if n is None else f", on {n} samples"
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
