@@ -30,6 +30,7 @@ class Operator(NamedTuple):
 
 OPERATORS = {
     "logistic": Operator("Sigmoid", in_float64=True),
+    "exp": Operator("Exp", in_float64=True),
     "tanh": Operator("Tanh", in_float64=True),
     "relu": Operator("Relu", in_float64=True),
     "leaky_relu": Operator("LeakyRelu"),

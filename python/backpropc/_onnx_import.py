@@ -163,6 +163,7 @@ ROOT = math.sqrt(2.0)
 RULES: dict[str, Callable[[tuple[float, ...]], Definition | None]] = {
     "z": _named("identity"),
     "Sigmoid(z)": _named("logistic"),
+    "Exp(z)": _named("exp"),
     "Tanh(z)": _named("tanh"),
     "Relu(z)": _named("relu"),
     "LeakyRelu(z)": _with_number("leaky_relu"),

@@ -34,6 +34,7 @@ LONGEST_NAME = 63 - len("_predict")  # of a C99 identifier 63 characters count
 # not overflow on the way to a finite result, and a NaN stays one.
 ELEMENTWISE = {
     "logistic": "a[j] = z >= 0.0f ? 1.0f / (1.0f + expf(-z)) : expf(z) / (1.0f + expf(z));",
+    "exp": "a[j] = expf(z);",
     "tanh": "a[j] = tanhf(z);",
     "relu": "a[j] = z <= 0.0f ? 0.0f : z;",
     "leaky_relu": "a[j] = z > 0.0f ? z : {0} * z;",
