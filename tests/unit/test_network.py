@@ -7,7 +7,6 @@ import gc
 import itertools
 import pickle
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -300,24 +299,24 @@ def test_predict_is_the_functions_composed(activation: str, dtype: str) -> None:
 def test_a_signals_handler_may_predict_while_predict_runs(dtype: str) -> None:
     """Both work on the same memory of their thread, which the larger network moves."""
     net, larger = bp.Network([4, 300, 300, 4], seed=0, dtype=dtype), [4, 20000, 4]
-    start = time.perf_counter()
-    undisturbed = net.predict(np.ones((100, 4), dtype))
-    x = np.ones((int(100 * 0.2 / (time.perf_counter() - start)) + 100, 4), dtype)
+    undisturbed = net.predict(np.ones((1, 4), dtype))
     calls: list[np.ndarray] = []
 
     def handler(*_: object) -> None:
-        calls.append(bp.Network(larger, seed=0, dtype=dtype).predict(x[:50]))
+        calls.append(bp.Network(larger, seed=0, dtype=dtype).predict(np.ones((50, 4), dtype)))
         larger[1] += 1000
 
-    before = signal.signal(signal.SIGALRM, handler)
+    before, rows = signal.signal(signal.SIGALRM, handler), 2000
     try:
-        results = [(signal.setitimer(signal.ITIMER_REAL, 0.03), net.predict(x))[1] for _ in range(3)]
+        while len(calls) < 3:  # enough rows on any machine, in the end, for the signal to come while they are predicted
+            signal.setitimer(signal.ITIMER_REAL, 0.03)
+            result = net.predict(np.ones((rows, 4), dtype))
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert_same_bits(result, np.broadcast_to(undisturbed, result.shape))
+            rows *= 2
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert calls
-    for result in results:
-        assert_same_bits(result, np.broadcast_to(undisturbed[0], result.shape))
 
 
 def test_predict_of_no_rows(dtype: str) -> None:
