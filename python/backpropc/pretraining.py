@@ -1,11 +1,12 @@
-"""Pre-training: each hidden layer first learns to describe its own inputs, without targets; then the whole is fine-tuned.
+"""Pre-training: each hidden layer first learns to describe its own inputs, without targets.
 
-Hinton, Osindero, Teh 2006 and Bengio, Lamblin, Popovici, Larochelle 2006: layer after layer from the first, each on what
-those below make of the data. A layer learns as a restricted Boltzmann machine (`RBM`) or as the encoder of a denoising
-autoencoder (`DenoisingAutoencoder`); `pretrain` does it for the hidden layers of a network.
+Hinton, Osindero, Teh 2006 and Bengio, Lamblin, Popovici, Larochelle 2006: layer after layer from the first, each on
+what those below make of the data; then the whole is fine-tuned. A layer learns as a restricted Boltzmann machine
+(`RBM`) or as the encoder of a denoising autoencoder (`DenoisingAutoencoder`); `pretrain` does it for the hidden layers
+of a network.
 
-Products, sums, exponentials and updates are the core's and random numbers are Philox words, so that results are the same
-bits for any number of threads and any instruction set.
+Products, sums, exponentials and updates are the core's and random numbers are Philox words, so that results are the
+same bits for any number of threads and any instruction set.
 """
 
 from __future__ import annotations
@@ -132,13 +133,14 @@ class RBM:
     Notes
     -----
     With w (n_visible, n_hidden), the hidden biases b and the visible biases c, the energy of a state is
-    −c·v − b·h − v·w·h, or ½‖v − c‖² − b·h − v·w·h for Gaussian units. So p(h = 1 | v) = logistic(v·w + b), a dense layer;
-    E[v | h] = σ(h·wᵀ + c) with σ the logistic or the identity.
+    −c·v − b·h − v·w·h, or ½‖v − c‖² − b·h − v·w·h for Gaussian units. So p(h = 1 | v) = logistic(v·w + b), a dense
+    layer; E[v | h] = σ(h·wᵀ + c) with σ the logistic or the identity.
 
-    The weights start as normal numbers of standard deviation 0.01 (Hinton 2010, section 8), in the way of `Network`, and
-    the biases as 0. Philox's key of the rest is (seed, 3). The order of epoch e comes from substream (e, 0): the samples
-    sorted by one word each. The states come from substream (e, 1), one word for each unit, which is 1 where the word's
-    upper 53 bits, as a number in [0, 1), are below its probability.
+    The weights start as normal numbers of standard deviation 0.01 (Hinton 2010, section 8), in the way of `Network`,
+    and the biases as 0. Philox's key of the rest is (seed, 3). The order of epoch e comes from substream (e, 0): the
+    samples sorted by one word each. The states come from substream (e, 1), one word for each unit, which is 1 where the
+    word's upper 53 bits, as a number in [0, 1), are below its probability. What is added to Gaussian units is what
+    `Network` would start from with the next word for its seed and the initializer ``bp.normal(1)``.
 
     Smolensky 1986; Hinton, "Training products of experts by minimizing contrastive divergence", 2002; Hinton, "A
     practical guide to training restricted Boltzmann machines", 2010.
@@ -175,12 +177,12 @@ class RBM:
     @property
     def n_visible(self) -> int:
         """Number of visible units."""
-        return self._state.theta.shape[0] - 1
+        return int(self._state.theta.shape[0]) - 1
 
     @property
     def n_hidden(self) -> int:
         """Number of hidden units."""
-        return self._state.theta.shape[1] - 1
+        return int(self._state.theta.shape[1]) - 1
 
     @property
     def visible(self) -> str:
@@ -273,8 +275,8 @@ class RBM:
         -------
         History
             Of the epochs of this call. ``loss`` is the reconstruction error: the mean squared difference between x and
-            E[v | h] for a sample of h, each batch with the parameters before its step. It falls while an RBM learns, but
-            is not what it minimises.
+            E[v | h] for a sample of h, each batch with the parameters before its step. It falls while an RBM learns,
+            but is not what it minimizes.
 
         Raises
         ------
@@ -290,9 +292,9 @@ class RBM:
 
         Notes
         -----
-        A step descends ⟨−∂E/∂θ⟩ of the model minus that of the data, where of h the probabilities are taken, and of the
-        last v, unless the chains are persistent (Hinton 2010, section 3). The defaults are from its sections 4, 7, 9, 10
-        and 13. Persistent chains: Tieleman 2008.
+        A step descends ⟨−∂E/∂θ⟩ of the model minus that of the data, with the probabilities of h in place of samples,
+        and those of the last v, unless the chains are persistent (Hinton 2010, section 3). The defaults are from its
+        sections 4, 7, 9, 10 and 13. Persistent chains: Tieleman 2008.
         """
         rows = _samples(x, self.n_visible, self._visible, self._dtype)
         rule = _Rule(
@@ -441,12 +443,21 @@ class RBM:
 
 
 def _statistics(v: FloatArray, h: FloatArray) -> FloatArray:
-    """Return −∂E/∂θ summed over the samples: Σ v hᵀ, to its right Σ v and below it Σ h, in one product of the core's."""
+    """Return −∂E/∂θ summed over the samples: Σ v hᵀ, to its right Σ v, below it Σ h; in one product of the core's."""
     ones = np.ones((len(v), 1), v.dtype)
     left, right = np.concatenate([v, ones], axis=1), np.concatenate([h, ones], axis=1)
     sums = dense_forward(left.T, right, np.zeros(right.shape[1], v.dtype), "identity").z
     sums[-1, -1] = 0.0
     return sums
+
+
+class _Descent(NamedTuple):
+    """How a denoising autoencoder takes a step."""
+
+    batch_size: int
+    learning_rate: float
+    momentum: float
+    l2: float
 
 
 class DenoisingAutoencoder:
@@ -459,8 +470,8 @@ class DenoisingAutoencoder:
     activation : str or activation object
         σ of the hidden layer, the encoder.
     visible : {"bernoulli", "gaussian"}
-        What the data are: numbers in [0, 1], which a logistic output and the cross-entropy restore; or real numbers, for
-        an output without activation and half the squared error.
+        What the data are: numbers in [0, 1], for a logistic output and the cross-entropy; or real numbers, for an
+        output without activation and half the squared error.
     seed, rng : None, int in [0, 2**64), or numpy.random.Generator
         Where all random numbers come from (two names of one argument).
     dtype : "float32" or "float64"
@@ -514,9 +525,7 @@ class DenoisingAutoencoder:
         layers = [Dense(*shape, activation), Dense(*shape[::-1], output)]
         self.network = Network(layers, seed=self._seed, dtype=network_dtype(dtype))
         self._losses: list[float] = []
-        self._trainer: tuple[int, tuple[float, ...], Trainer] | None = (
-            None  # its first epoch, and what it was made with
-        )
+        self._trainer: tuple[int, _Descent, Trainer] | None = None  # from which epoch on, by what rule
 
     @property
     def w(self) -> FloatArray:
@@ -584,10 +593,9 @@ class DenoisingAutoencoder:
         """
         n_visible, dtype = self.network.sizes[0], self.network.dtype
         rows = _samples(x, n_visible, self._visible, dtype)
-        rate = _rate(learning_rate, dtype, 0.1 if self._visible == "bernoulli" else 0.01)
-        rule = (
+        rule = _Descent(
             whole_number(batch_size, "batch_size", 1),
-            rate,
+            _rate(learning_rate, dtype, 0.1 if self._visible == "bernoulli" else 0.01),
             _share(momentum, "momentum"),
             rate_for(dtype, l2, "l2"),
         )
@@ -599,18 +607,18 @@ class DenoisingAutoencoder:
             self._losses += trainer.fit(np.where(kept, rows, np.zeros((), dtype)), rows).loss
         return History(list(range(first, len(self._losses))), {"loss": self._losses[first:]})
 
-    def _trainer_for(self, rule: tuple[int, float, float, float]) -> tuple[int, Trainer]:
+    def _trainer_for(self, rule: _Descent) -> tuple[int, Trainer]:
         """Return the trainer of the last `fit`, where that was by the same rule, or a new one; and its first epoch."""
         if self._trainer is not None and self._trainer[1] == rule:
             return self._trainer[0], self._trainer[2]
-        begin, (batch_size, rate, momentum, l2) = len(self._losses), rule
+        begin = len(self._losses)
         trainer = Trainer(
             self.network,
             loss="binary_cross_entropy" if self._visible == "bernoulli" else "half_squared_error",
-            optimizer=OPTIMIZER.classes["SGD"](rate, momentum=momentum),
-            batch_size=batch_size,
+            optimizer=OPTIMIZER.classes["SGD"](rule.learning_rate, momentum=rule.momentum),
+            batch_size=rule.batch_size,
             seed=_Words(self._seed, begin, SEEDS).seed(),
-            l2=l2,
+            l2=rule.l2,
         )
         self._trainer = begin, rule, trainer
         return begin, trainer
@@ -719,7 +727,7 @@ def pretrain(
         As for `RBM.fit`; or the network has no hidden layer, or one that is not for this method. The network is as it
         was.
     FloatingPointError
-        The numbers of a layer are no longer finite. It is as its last finite step left it, those above are as they were.
+        The numbers of a layer are no longer finite. It is as its last finite step left it, those above as they were.
     KeyboardInterrupt
         Ctrl-C, likewise after a whole step.
 
