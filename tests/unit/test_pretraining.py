@@ -1,4 +1,4 @@
-"""Pre-training: Boltzmann machines and denoising autoencoders against the oracle, and the layers of networks they make."""
+"""Pre-training: Boltzmann machines and denoising autoencoders against the oracle, and the networks made of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -59,23 +60,39 @@ RULES: list[dict[str, Any]] = [
 ]
 
 
+def assert_oracles(got: RBM, want: oracle.Rbm, errors: list[float], wanted: list[float], steps: int) -> None:
+    """A word decides as in the oracle where its probability, whose slope in z is ¼ at most, is near enough."""
+    scale = np.max(np.abs(parameters(want)), initial=1.0)
+    slack = steps * tolerance.network([N_VISIBLE, N_HIDDEN, N_VISIBLE], N, scale, got.dtype)
+    assert want.margin > (N_VISIBLE + 1) / 4 * slack
+    assert_within(parameters(got), parameters(want), slack)
+    assert_within(errors, wanted, slack)
+
+
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @pytest.mark.parametrize("visible", pretraining.VISIBLE)
-def test_runs_are_the_oracles(visible: str, rule: dict[str, Any], batch_size: int, dtype: str) -> None:
-    """11 samples in batches of 4: the last one has 3. The words decide as they do in float64, by a wide margin."""
-    x, epochs = data(visible, dtype=dtype), 2
-    rbm, want = RBM(N_VISIBLE, N_HIDDEN, visible, seed=3, dtype=dtype), oracle.initial(3, N_VISIBLE, N_HIDDEN, visible)
+def test_runs_are_the_oracles(visible: str, rule: dict[str, Any], batch_size: int) -> None:
+    """11 samples in batches of 4: the last one has 3."""
+    x, epochs = data(visible), 3
+    rbm = RBM(N_VISIBLE, N_HIDDEN, visible, seed=3, dtype="float64")
+    want = oracle.initial(3, N_VISIBLE, N_HIDDEN, visible)
     history = rbm.fit(x, epochs, batch_size, 0.05, **rule)
-    errors = want.fit(x.astype(float), 3, epochs, batch_size, rate=0.05, **rule)
-    steps = epochs * -(-N // batch_size)
-    scale = np.max(np.abs(parameters(want)), initial=1.0)
-    slack = steps * tolerance.network([N_VISIBLE, N_HIDDEN, N_VISIBLE], N, scale, dtype)
-    assert want.margin > N_VISIBLE * slack
-    assert_within(parameters(rbm), parameters(want), slack)
-    assert_within(history.loss, errors, slack)
-    assert history.epoch == [0, 1]
-    assert rbm.w.dtype == np.dtype(dtype)
+    errors = want.fit(x, 3, epochs, batch_size, rate=0.05, **rule)
+    assert_oracles(rbm, want, history.loss, errors, epochs * -(-N // batch_size))
+    assert history.epoch == [0, 1, 2]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("visible", pretraining.VISIBLE)
+def test_a_step_is_the_oracles(visible: str, rule: dict[str, Any], dtype: str) -> None:
+    """In float32 only one: of many words one would come nearer to its probability than float32 tells."""
+    rbm, x = random_rbm(visible, dtype), data(visible, dtype=dtype)
+    want = mirror(rbm)
+    history = rbm.fit(x, 1, N, 0.1, **rule)
+    errors = want.fit(x.astype(float), 0, 1, N, rate=0.1, **rule)
+    assert_oracles(rbm, want, history.loss, errors, 1)
+    assert rbm.w.dtype == dtype
 
 
 @pytest.mark.parametrize("visible", pretraining.VISIBLE)
@@ -86,9 +103,8 @@ def test_free_energy_is_the_sum_over_hidden_states(visible: str, dtype: str) -> 
     if visible == "gaussian":
         sizes = sizes + np.sum((np.abs(x) + np.abs(rbm.c)) ** 2, axis=1)
     want = [exact.free_energy(row) for row in x.astype(float)]
-    assert_within(
-        rbm.free_energy(x), want, tolerance.bound(2 * (N_VISIBLE + N_HIDDEN + tolerance.ELEMENTARY), sizes, dtype)
-    )
+    roundings = 2 * (N_VISIBLE + N_HIDDEN + tolerance.ELEMENTARY)
+    assert_within(rbm.free_energy(x), want, tolerance.bound(roundings, sizes, dtype))
     assert rbm.free_energy(x).dtype == dtype
     assert_same_bits(rbm.free_energy(x[2]), rbm.free_energy(x)[2])
 
@@ -107,29 +123,28 @@ def test_transform_and_reconstruct(visible: str, dtype: str) -> None:
     assert_same_bits(rbm.reconstruct(x[3]), rbm.reconstruct(x)[3])
 
 
-@pytest.mark.parametrize(("k", "persistent"), [(50, False), (50, True)])
-def test_long_chains_give_the_gradient_of_the_likelihood(k: int, persistent: bool) -> None:
+def test_persistent_chains_give_the_gradient_of_the_likelihood() -> None:
     """Of 20,000 samples within six standard deviations: each of the model's moments is a mean of numbers in [0, 1]."""
     rbm, n = random_rbm(), 20_000
     rbm.w = 0.3 * rbm.w
     before, x = parameters(rbm), np.tile(data(), (n // N + 1, 1))[:n]
     want = mirror(rbm).gradient(x)
-    rbm.fit(x, 1, n, 1.0, k=k, persistent=persistent, momentum=0.0, l2=0.0)
+    rbm.fit(x, 1, n, 1.0, k=50, persistent=True, momentum=0.0, l2=0.0)
     got = parameters(rbm) - before
     assert_within(got, np.concatenate([p.ravel() for p in want]), 6 * 0.5 / np.sqrt(n))
 
 
-@pytest.mark.parametrize("rule", [{}, {"k": 5}, {"persistent": True}, {"momentum": 0.9}], ids=str)
+@pytest.mark.parametrize("rule", [{}, {"k": 5}, {"momentum": 0.9}, {"persistent": True, "batch_size": 40}], ids=str)
 def test_the_likelihood_rises(rule: dict[str, Any]) -> None:
+    """From where all states are almost as likely, towards that of two patterns, ln ½."""
     x = np.round(data(n=40))
     rbm = RBM(N_VISIBLE, N_HIDDEN, seed=0, dtype="float64")
     found = [mirror(rbm).log_likelihood(x)]
     for _ in range(3):
-        errors = rbm.fit(x, 100, **rule).loss
+        errors = rbm.fit(x, 200, **rule).loss
         found.append(mirror(rbm).log_likelihood(x))
-    assert found[0] == pytest.approx(-N_VISIBLE * np.log(2), abs=0.1)  # all states are almost as likely
-    assert found[1] > found[0] + 1
-    assert min(found[2:]) > found[0] + 2  # two patterns are -0.69
+    assert found[0] == pytest.approx(-N_VISIBLE * np.log(2), abs=0.01)
+    assert min(found[1:]) > -1.5
     assert errors[-1] < 0.1
 
 
@@ -207,13 +222,11 @@ def test_denoising_is_the_oracles(visible: str, batch_size: int, dtype: str) -> 
     history = autoencoder.fit(x, 3, batch_size, 0.05, corruption=0.4)
     loss = "binary_cross_entropy" if visible == "bernoulli" else "half_squared_error"
     (seed,) = oracle.seeds(3, 0, 1)
-    losses, steps = [], 0
+    losses, steps, whole = [], 0, x.astype(float)
     for epoch in range(3):
-        rows, order = oracle.corrupted(x.astype(float), 3, epoch, 0.4), philox.order(seed, epoch, N)
-        of_epoch, n_steps = vector.fit(
-            want, rows[order], x.astype(float)[order], loss, vector.Sgd(0.05), batch_size, [np.arange(N)]
-        )
-        losses, steps = losses + of_epoch, steps + n_steps
+        rows, order = oracle.corrupted(whole, 3, epoch, 0.4), philox.order(seed, epoch, N)
+        found = vector.fit(want, rows[order], whole[order], loss, vector.Sgd(0.05), batch_size, [np.arange(N)])
+        losses, steps = losses + found[0], steps + found[1]
     slack = steps * tolerance.network([N_VISIBLE, N_HIDDEN, N_VISIBLE], N, max(1.0, *losses), dtype)
     assert_within(autoencoder.network.parameters, want.parameters(), slack)
     assert_within(history.loss, losses, slack)
@@ -417,8 +430,6 @@ WRONG_DATA = [
 
 @pytest.mark.parametrize(("x", "message"), WRONG_DATA, ids=range(len(WRONG_DATA)))
 def test_data_that_do_not_fit(x: np.ndarray, message: str) -> None:
-    import re
-
     rbm, autoencoder, net = RBM(6, 4, seed=0), DenoisingAutoencoder(6, 4, seed=0), deep(dtype="float32")
     before = parameters(rbm), autoencoder.network.parameters.copy(), net.parameters.copy()
     for fit in (rbm.fit, autoencoder.fit, lambda x: pretrain(net, x)):
