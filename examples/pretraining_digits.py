@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,13 +16,24 @@ from sklearn.datasets import load_digits
 import backpropc as bp
 
 N_TRAINING = 1000
-# name in the table: activation of the hidden layers, method of pre-training, optimizer
+
+
+class Start(NamedTuple):
+    """How a network begins, and what it is fine-tuned by."""
+
+    activation: str = "logistic"
+    method: str | None = None  # of pre-training
+    factor: float = 1.0  # of the initial weights
+    optimizer: Any = bp.SGD(0.1)
+
+
 STARTS = {
-    "logistic": ("logistic", None, bp.SGD(0.1)),
-    "logistic, Adam": ("logistic", None, bp.Adam(1e-3)),
-    "logistic, RBMs": ("logistic", "rbm", bp.SGD(0.1)),
-    "logistic, denoising": ("logistic", "denoising", bp.SGD(0.1)),
-    "relu": ("relu", None, bp.SGD(0.1)),
+    "logistic": Start(),
+    "logistic, Adam": Start(optimizer=bp.Adam(1e-3)),
+    "logistic, 4 w": Start(factor=4.0),
+    "logistic, RBMs": Start(method="rbm"),
+    "logistic, denoising": Start(method="denoising"),
+    "relu": Start("relu"),
 }
 
 
@@ -33,16 +45,17 @@ def digits() -> tuple[np.ndarray, ...]:
     return x[:N_TRAINING], t[:N_TRAINING], x[N_TRAINING:], t[N_TRAINING:]
 
 
-def run(start: str, hidden: list[int], seed: int, epochs: int, pretraining_epochs: int) -> tuple[list[float], float]:
+def run(start: Start, seed: int, given: argparse.Namespace) -> tuple[list[float], float]:
     """The accuracy on the samples held out after each epoch, and the seconds that it all took."""
-    activation, method, optimizer = STARTS[start]
     x, t, *held_out = digits()
     began = time.perf_counter()
-    net = bp.Network([x.shape[1], *hidden, 10], activation, "softmax", seed=seed)
-    if method:
-        bp.pretraining.pretrain(net, x, method, epochs=pretraining_epochs, seed=seed)
-    trainer = bp.Trainer(net, loss="softmax_cross_entropy", optimizer=optimizer, batch_size=10, seed=seed)
-    history = trainer.fit(x, t, epochs=epochs, validation_data=tuple(held_out), metrics=["accuracy"])
+    net = bp.Network([x.shape[1], *given.hidden, 10], start.activation, "softmax", seed=seed)
+    net.parameters *= start.factor
+    if start.method:
+        bp.pretraining.pretrain(net, x, start.method, epochs=given.pretraining_epochs, seed=seed)
+    trainer = bp.Trainer(net, loss="softmax_cross_entropy", optimizer=start.optimizer, batch_size=10, seed=seed)
+    x, t = x[: given.labels], t[: given.labels]
+    history = trainer.fit(x, t, epochs=given.epochs, validation_data=tuple(held_out), metrics=["accuracy"])
     return history.history["val_accuracy"], time.perf_counter() - began
 
 
@@ -66,24 +79,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hidden", type=int, nargs="+", default=[100] * 5, help="sizes of the hidden layers")
     parser.add_argument("--seeds", type=int, default=5, help="how many networks of each kind (default: %(default)s)")
+    parser.add_argument("--labels", type=int, default=N_TRAINING, help="samples to fine-tune on (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=40, help="of fine-tuning (default: %(default)s)")
     parser.add_argument("--pretraining-epochs", type=int, default=10, help="for each layer (default: %(default)s)")
     parser.add_argument("--figure", metavar="PATH", help="where to write the figure, by its ending .svg, .png, .pdf")
     given = parser.parse_args(arguments)
 
-    print(f"64-{'-'.join(map(str, given.hidden))}-10, {given.seeds} seeds: held-out digits right, mean (worst to best)")
+    sizes = "-".join(map(str, [64, *given.hidden, 10]))
+    print(f"{sizes}, {given.labels} labels, {given.seeds} seeds: held-out digits right, mean (worst to best)")
     early = min(5, given.epochs)
     print(f"{'':20} {f'after epoch {early}':>23} {f'after epoch {given.epochs}':>23} {'time':>7}")
     accuracies = {}
-    for start in STARTS:
-        runs = [run(start, given.hidden, s, given.epochs, given.pretraining_epochs) for s in range(given.seeds)]
+    for name, start in STARTS.items():
+        runs = [run(start, seed, given) for seed in range(given.seeds)]
         found = np.array([accuracy for accuracy, _ in runs])
         cells = (
             f"{100 * each.mean():5.1f} % ({100 * each.min():4.1f} to {100 * each.max():4.1f})"
             for each in (found[:, early - 1], found[:, -1])
         )
-        print(f"{start:20} {' '.join(f'{cell:>23}' for cell in cells)} {np.mean([s for _, s in runs]):5.1f} s")
-        accuracies[start] = found
+        print(f"{name:20} {' '.join(f'{cell:>23}' for cell in cells)} {np.mean([s for _, s in runs]):5.1f} s")
+        accuracies[name] = found
     if given.figure:
         draw(accuracies, given.figure)
 

@@ -138,7 +138,7 @@ def test_persistent_chains_give_the_gradient_of_the_likelihood() -> None:
     "rule", [{}, {"k": 5}, {"momentum": 0.9}, {"persistent": True, "learning_rate": 0.03}], ids=str
 )
 def test_the_likelihood_rises(rule: dict[str, Any]) -> None:
-    """From where all states are almost as likely, towards that of two patterns, ln ½; persistent chains find it late."""
+    """From where all states are almost as likely, towards that of two patterns, ln ½."""
     x = np.round(data(n=40))
     rbm = RBM(N_VISIBLE, N_HIDDEN, seed=0, dtype="float64")
     found = [mirror(rbm).log_likelihood(x)]
