@@ -61,13 +61,13 @@ def run(start: Start, seed: int, given: argparse.Namespace) -> tuple[list[float]
 
 def draw(accuracies: dict[str, np.ndarray], path: str) -> None:
     """Draw for each start the mean over the seeds, and a band from the worst to the best of them."""
-    plt.rcParams.update({"svg.hashsalt": "backpropc", "svg.fonttype": "none"})
+    plt.rcParams["svg.hashsalt"] = "backpropc"
     figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
     for name, found in accuracies.items():
         epochs = np.arange(1, found.shape[1] + 1)
         (line,) = axes.plot(epochs, 100 * found.mean(axis=0), label=name)
         axes.fill_between(epochs, 100 * found.min(axis=0), 100 * found.max(axis=0), alpha=0.2, color=line.get_color())
-    axes.set(xlabel="epochs of fine-tuning", ylabel="held-out digits right, %", ylim=(0, 101))
+    axes.set(xlabel="epochs of fine-tuning", ylabel="held-out digits right, %", xlim=(0, None), ylim=(0, 101))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
