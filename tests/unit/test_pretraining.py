@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import backpropc as bp
-from backpropc import pretraining
+from backpropc import _pretraining, boltzmann, pretraining
 from backpropc.pretraining import RBM, DenoisingAutoencoder, pretrain
 from helpers import LAYOUTS, assert_same_bits, oracle_net
 from oracle import philox, tolerance, vector
@@ -538,14 +538,14 @@ def test_an_interrupt_leaves_whole_steps(monkeypatch: pytest.MonkeyPatch) -> Non
             raise KeyboardInterrupt
         return bp.loss_value(*arguments)
 
-    monkeypatch.setattr(pretraining, "loss_value", interrupted)
+    monkeypatch.setattr(boltzmann, "loss_value", interrupted)
     with pytest.raises(KeyboardInterrupt):
         rbm.fit(x, 5, 4)
     monkeypatch.undo()
     assert rbm.history.epoch == [0]
     order = np.argsort(philox.raw(0, philox.PRETRAINING, 1, N, oracle.ORDER))
-    words = pretraining._Words(0, 1, oracle.SAMPLES)
-    rule = pretraining._Rule(4, 0.1, 1, False, 0.5, 1e-4)
+    words = _pretraining.Words(0, 1, oracle.SAMPLES)
+    rule = boltzmann._Rule(4, 0.1, 1, False, 0.5, 1e-4)
     for start in (0, 4):
         _, quiet._state = quiet._step(x.astype("f4")[order[start : start + 4]], words, rule)
     assert_same_bits(parameters(rbm), parameters(quiet))
