@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ._arguments import FloatArray, network_dtype, quick_array, rate_for, seed_value, whole_number
@@ -172,8 +171,8 @@ class DenoisingAutoencoder:
         begin, trainer = self._trainer_for(rule)
         first = len(self._losses)
         for _ in range(whole_number(epochs, "epochs", 0)):
-            kept = ~Words(self._seed, begin + trainer.epoch, CORRUPTION).below(lost, rows.shape)
-            self._losses += trainer.fit(np.where(kept, rows, np.zeros((), dtype)), rows).loss
+            words = Words(self._seed, begin + trainer.epoch, CORRUPTION)
+            self._losses += trainer.fit(_corrupted(rows, lost, words), rows).loss
         return History(list(range(first, len(self._losses))), {"loss": self._losses[first:]})
 
     def _trainer_for(self, rule: _Descent) -> tuple[int, Trainer]:
@@ -230,3 +229,13 @@ class DenoisingAutoencoder:
             ``x`` does not hold real numbers, or has another shape.
         """
         return self.network.predict(x)
+
+
+def _corrupted(rows: FloatArray, lost: float, words: Words) -> FloatArray:
+    """Return a copy with some elements 0: drawn a part at a time, to bound the memory and what Ctrl-C waits for."""
+    copy = rows.copy()
+    count = max(1, 2**18 // rows.shape[1])
+    for start in range(0, len(rows), count):
+        part = copy[start : start + count]
+        part[words.below(lost, part.shape)] = 0.0
+    return copy

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import backpropc as bp
-from backpropc import _pretraining, boltzmann, pretraining
+from backpropc import _pretraining, boltzmann, denoising, pretraining
 from backpropc.pretraining import RBM, DenoisingAutoencoder, pretrain
 from helpers import LAYOUTS, assert_same_bits, oracle_net
 from oracle import philox, tolerance, vector
@@ -232,6 +232,12 @@ def test_denoising_is_the_oracles(visible: str, batch_size: int, dtype: str) -> 
     slack = steps * tolerance.network([N_VISIBLE, N_HIDDEN, N_VISIBLE], N, max(1.0, *losses), dtype)
     assert_within(autoencoder.network.parameters, want.parameters(), slack)
     assert_within(history.loss, losses, slack)
+
+
+def test_large_data_are_corrupted_in_parts() -> None:
+    x = np.random.default_rng(0).random((50_000, N_VISIBLE))
+    got = denoising._corrupted(x, 0.3, _pretraining.Words(5, 2, oracle.CORRUPTION))
+    assert_same_bits(got, oracle.corrupted(x, 5, 2, 0.3))
 
 
 def test_without_corruption_it_is_a_trainer() -> None:
