@@ -16,6 +16,7 @@ enum class Stream : std::uint64_t {
   initial_parameters = 0,  // substream: layer
   shuffle = 1,             // substream: epoch
   dropout = 2,             // substream: step, and layer
+  pretraining = 3,         // substream: epoch, and what for; drawn by _pretraining.py alone
 };
 
 class Philox {

@@ -19,7 +19,7 @@ except ImportError as error:
     end_the_command(error)
     raise
 
-from . import definitions, schedules
+from . import definitions, pretraining, schedules
 from .custom import Activation, Loss
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER
 from .functions import (
@@ -90,6 +90,7 @@ __all__ = [
     "loss_gradient",
     "loss_value",
     "num_threads",
+    "pretraining",
     "schedules",
     "set_num_threads",
     "sgd_update",

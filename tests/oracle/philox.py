@@ -7,6 +7,7 @@ import numpy as np
 INITIAL_PARAMETERS = 0  # sub is the layer
 SHUFFLING = 1  # sub is the epoch, from 0
 DROPOUT = 2  # sub is the step, from 0, and the layer
+PRETRAINING = 3  # sub is the epoch, from 0, and what for
 
 
 def raw(seed: int, stream: int, sub: int, n: int, second: int = 0) -> np.ndarray:
