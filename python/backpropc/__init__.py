@@ -20,8 +20,10 @@ except ImportError as error:
     raise
 
 from . import definitions, pretraining, schedules
+from .checking import check_gradients
 from .custom import Activation, Loss
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER
+from .diagnosis import Diagnosis
 from .functions import (
     DenseBackward,
     DenseForward,
@@ -38,6 +40,7 @@ from .layers import Dense
 from .machine import available_isas, get_num_threads, isa, num_threads, set_num_threads, show_config
 from .monitoring import EarlyStopping, State
 from .network import Network
+from .sanity import sanity_check
 from .tracing import Gradients, Trace
 from .training import Trainer
 
@@ -72,6 +75,7 @@ __all__ = [
     "Dense",
     "DenseBackward",
     "DenseForward",
+    "Diagnosis",
     "EarlyStopping",
     "Gradients",
     "History",
@@ -83,6 +87,7 @@ __all__ = [
     "activate",
     "activation_derivative",
     "available_isas",
+    "check_gradients",
     "dense_backward",
     "dense_forward",
     "get_num_threads",
@@ -91,6 +96,7 @@ __all__ = [
     "loss_value",
     "num_threads",
     "pretraining",
+    "sanity_check",
     "schedules",
     "set_num_threads",
     "sgd_update",

@@ -13,7 +13,9 @@ import numpy as np
 from ._arguments import FloatArray, real_number, shown, truth, whole_number
 
 if TYPE_CHECKING:
+    from ._ways import Data
     from .network import Network
+    from .training import Trainer
 
 Metric = Callable[[FloatArray, FloatArray], float]
 
@@ -133,6 +135,8 @@ class State:
         return f"State(epoch={self.epoch}, step={self.step}, {values}, {self.network!r})"
 
 
+# It may have `begin(trainer, x, t, until_epoch)`, which is called before the first step (x and t are None for data in
+# batches), `every_steps`, and `epochs_to_wait`: after how many epochs it next wishes to be called, which may change.
 Callback = Callable[[State], object]
 
 
@@ -306,14 +310,24 @@ class Watch:
         every_epoch: bool,
     ) -> None:
         self._callbacks, self._stopper, self._progress = callbacks, stopper, progress
-        self._every_epoch = every_epoch or stopper is not None or any(steps is None for _, steps in callbacks)
+        by_epoch = [callback for callback, steps in callbacks if steps is None]
+        self._paced: list[Any] = [callback for callback in by_epoch if hasattr(callback, "epochs_to_wait")]
+        self._every_epoch = every_epoch or stopper is not None or len(by_epoch) > len(self._paced)
         self._at_a_time, self._paused = 1, time.monotonic()  # epochs between pauses for the bar
         self.stopped = False
+
+    def begin(self, trainer: Trainer, data: Data | None, until_epoch: int) -> None:
+        """Tell the callbacks that wish to know it what is to be trained, before the first step."""
+        for callback, _ in self._callbacks:
+            begin = getattr(callback, "begin", None)
+            if begin is not None:
+                begin(trainer, *((None, None) if data is None else (data.x, data.t)), until_epoch)
 
     def next_pause(self, epoch: int, step: int, end: int) -> tuple[int, int | None]:
         """Return the epoch and the step at which the run is to pause: for a bar alone some ten times a second."""
         steps = [(step // every + 1) * every for _, every in self._callbacks if every is not None]
         some = 1 if self._every_epoch else self._for_the_bar() if self._progress.wanted else end - epoch
+        some = min([some, *(callback.epochs_to_wait for callback in self._paced)])
         return min(end, epoch + some), min(steps, default=None)
 
     def _for_the_bar(self) -> int:

@@ -28,7 +28,7 @@ from .history import History
 from .layers import Dense, Layer, plan_layers, write_into
 from .monitoring import Callback, EarlyStopping, Metric
 from .schedules import Schedules
-from .tracing import Gradients, LayerGradients, LayerTrace, Trace
+from .tracing import Gradients, LayerGradients, Trace, trace_of
 from .training import Trainer, trainer_class
 
 if TYPE_CHECKING:  # numpy.random is not imported before it is used
@@ -277,7 +277,7 @@ class Network:
         return Gradients(value, tuple(LayerGradients(w, b) for w, b in self._split(flat)))
 
     def trace(self, x: ArrayLike, t: ArrayLike, loss: str | Definition = "half_squared_error") -> Trace:
-        """Return every a, z, δ, ∂E/∂w and ∂E/∂b of one forward and backward pass.
+        """Return every number of one forward and backward pass: a, z, σ′(z), δ, ∂E/∂w, ∂E/∂b; print it to read it.
 
         Parameters
         ----------
@@ -287,8 +287,8 @@ class Network:
         Returns
         -------
         Trace
-            ``.loss``, ``.layers[l]``, and ``.a``, ``.z``, ``.delta``, ``.dw``, ``.db`` with an entry for each layer;
-            ``.a[0]`` is x.
+            ``.loss``, ``.layers[l]``, and ``.a``, ``.z``, ``.dsigma``, ``.da``, ``.delta``, ``.dw``, ``.db`` with an
+            entry for each layer; ``.a[0]`` is x. As a sequence: the steps of the pass, in the lecture's order.
 
         Raises
         ------
@@ -297,14 +297,7 @@ class Network:
         """
         definition = LOSS.resolve(loss, "loss")
         one, rows, targets = samples_for(self, x, t, definition)
-        value, numbers = self._core.trace(rows, targets, definition._choice)
-        layers: list[LayerTrace] = []
-        below = rows.copy()
-        for z, a, delta, dw, db in numbers:
-            layer = LayerTrace(below, z, a, delta, dw, db)
-            layers.append(layer._replace(x=below[0], z=z[0], a=a[0], delta=delta[0]) if one else layer)
-            below = a
-        return Trace(value, tuple(layers))
+        return trace_of(self, one, rows, targets, definition)
 
     def update(
         self,

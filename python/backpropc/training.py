@@ -369,7 +369,9 @@ class Trainer:
             When to end before the last epoch.
         callbacks : sequence of callable
             Each is called with a `State` at the end of every epoch, or after every ``every_steps`` steps where it has
-            that attribute; True ends the run. What one raises ends the run too, and reaches the caller.
+            that attribute; True ends the run. What one raises ends the run too, and reaches the caller. A method
+            ``begin(trainer, x, t, until_epoch)``, where it has one, is called before the first step; x and t are None
+            for data in batches.
         progress : bool
             Whether to show a bar, by tqdm.
         checkpoint : path-like
@@ -431,6 +433,7 @@ class Trainer:
             Progress(truth(progress, "progress"), first, end),
             every_epoch=bool(measures) or self._is_scheduled,
         )
+        watch.begin(self, data.get(""), end)
         try:
             while self.epoch < end and not watch.stopped and not way.done:
                 checkpoints.save_where_due()

@@ -33,6 +33,9 @@ def test_wheel_is_small(built: Built) -> None:
 
 def test_wheel_holds_the_package_and_its_types(wheel_names: list[str]) -> None:
     assert {"backpropc/__init__.py", "backpropc/py.typed", "backpropc/_core.pyi"} <= set(wheel_names)
+    assert {f"backpropc/page/page.{kind}" for kind in ("html", "css")} | {"backpropc/page/controls.js"} <= set(
+        wheel_names
+    )
     assert len([name for name in wheel_names if name.startswith("backpropc/_core.") and name.endswith(".so")]) == 1
     assert any(name.endswith("/licenses/LICENSE") for name in wheel_names)
 
@@ -41,7 +44,7 @@ def test_wheel_holds_nothing_else(wheel_names: list[str]) -> None:
     tops = {name.partition("/")[0] for name in wheel_names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"backpropc"}
     kinds = {Path(name).suffix for name in wheel_names if name.startswith("backpropc/")}
-    assert kinds <= {".py", ".pyi", ".so", ".typed"}
+    assert kinds <= {".py", ".pyi", ".so", ".typed", ".html", ".css", ".js"}
 
 
 def test_wheel_requires_what_it_imports(built: Built) -> None:

@@ -276,3 +276,31 @@ def test_rules_that_are_refused() -> None:
     ):
         with pytest.raises(error, match=message):
             bp.EarlyStopping(**arguments)
+
+
+# --- callbacks that are told of the run, and that wait ----------------------------------------------------------------
+
+
+def test_a_callback_is_told_what_is_to_run_and_says_when_it_wishes_to_be_called() -> None:
+    class Patient:
+        epochs_to_wait = 3
+
+        def __init__(self) -> None:
+            self.begun: list[Any] = []
+            self.epochs: list[int] = []
+
+        def begin(self, *told: Any) -> None:
+            self.begun.append(told)
+
+        def __call__(self, state: bp.State) -> None:
+            self.epochs.append(state.epoch)
+            self.epochs_to_wait = 2
+
+    (x, t), run, patient = data(), trainer(), Patient()
+    run.fit(x, t, epochs=8, callbacks=[patient])
+    ((told, rows, targets, until_epoch),) = patient.begun
+    assert told is run
+    assert np.array_equal(rows, np.asarray(x, rows.dtype))
+    assert np.array_equal(targets, np.asarray(t, targets.dtype))
+    assert until_epoch == 8
+    assert patient.epochs == [3, 5, 7, 8]

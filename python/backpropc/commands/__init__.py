@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol, cast
 
-from . import autoencoder, export, info, predict, train
+from . import autoencoder, export, info, microscope, predict, train
 
 
 class Command(Protocol):
@@ -28,5 +28,12 @@ class Command(Protocol):
 
 COMMANDS = cast(
     "dict[str, Command]",  # in the order in which help lists them
-    {"autoencoder": autoencoder, "train": train, "predict": predict, "info": info, "export": export},
+    {
+        "autoencoder": autoencoder,
+        "train": train,
+        "predict": predict,
+        "info": info,
+        "export": export,
+        "microscope": microscope,
+    },
 )

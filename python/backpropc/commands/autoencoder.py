@@ -21,6 +21,8 @@ from . import _options
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..monitoring import Callback
+
 HELP = "the demo: the lecture's 8-3-8 autoencoder learns a binary code"
 DESCRIPTION = "Train the lecture's 8-3-8 autoencoder online and show the code it has learned."
 
@@ -41,6 +43,7 @@ class Options(Protocol):
     hidden: int
     dtype: str
     json: bool
+    microscope: str | None
     plot: str | None
 
 
@@ -82,15 +85,22 @@ def train(options: Options, report: Any = None) -> Result:
     trainer = Trainer(network, loss="half_squared_error", optimizer=sgd, batch_size=1, shuffle=False, seed=options.seed)
     patterns = np.eye(PATTERNS, dtype=network.dtype)
     picture = None if options.plot is None else _Picture(options.plot, patterns)
+    page = None if options.microscope is None else _Page(options.microscope, options)
+    watchers: list[Callback] = [
+        *([] if picture is None else [picture.trail]),
+        *([] if page is None else [page.recorder]),
+    ]
     seconds = 0.0
     for epoch in sorted({-(-options.epochs * record // RECORDS) for record in range(1, RECORDS + 1)}):
         start = time.perf_counter()
-        trainer.fit(patterns, patterns, until_epoch=epoch, callbacks=() if picture is None else [picture.trail])
+        trainer.fit(patterns, patterns, until_epoch=epoch, callbacks=watchers)
         seconds += time.perf_counter() - start
         if report is not None:
             report(trainer.epoch, network.loss(patterns, patterns), network)
     if picture is not None:
         picture.draw(trainer)
+    if page is not None:
+        page.write(network, patterns)
     return _result(options, network, patterns, seconds)
 
 
@@ -125,6 +135,31 @@ class _Picture:
         content = BytesIO()
         figure.savefig(content, format=self._format, dpi=120)
         write_whole(self._path, [content.getvalue()])
+
+
+class _Page:
+    """The page of the training and of each update, step by step, for a file."""
+
+    def __init__(self, path: str, options: Options) -> None:
+        from ..microscope import Recorder
+
+        check_writable(path)
+        self._path, self._options, self.recorder = path, options, Recorder()
+
+    def write(self, network: Network, patterns: NDArray[Any]) -> None:
+        """Write the file."""
+        from ..microscope import microscope
+
+        microscope(
+            network,
+            patterns,
+            patterns,
+            self._path,
+            learning_rate=self._options.learning_rate,
+            recorder=self.recorder,
+            title=f"The lecture's autoencoder {PATTERNS}-{self._options.hidden}-{PATTERNS}",
+            sample_names=["".join(str(int(value)) for value in row) for row in patterns],
+        )
 
 
 def _result(options: Options, network: Network, patterns: NDArray[Any], seconds: float) -> Result:
@@ -237,5 +272,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--plot", metavar="FILE", help="draw the codes, the network and its loss: .png, .svg or .pdf (needs matplotlib)"
+    )
+    parser.add_argument(
+        "--microscope", metavar="PAGE", help="also write an HTML page of the training and of each update, step by step"
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object instead")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from . import _options, _report
 
 if TYPE_CHECKING:
     from .._tables import Table
+    from ..diagnosis import Diagnosis
     from ..monitoring import State
     from ..preprocessing import Preprocessing
     from ..training import Trainer
@@ -104,6 +105,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stop after so many epochs in a row without a lower loss on the rows held out, and keep the best network",
     )
     training.add_argument("--seed", type=_options.seed, default=0, help="of all that is random (%(default)s)")
+    parser.add_argument(
+        "--diagnose",
+        action="store_true",
+        help="look at activations and gradients, and say what makes learning slow",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object instead")
 
 
@@ -128,9 +134,10 @@ def run(options: argparse.Namespace) -> int:
         print(
             f"\n{trainer.network}\n{len(training.x)} rows to train on, {len(held_out.x) if held_out else 0} held out\n"
         )
+    diagnosis = _diagnosis() if options.diagnose else None
     start = time.perf_counter()
     try:
-        _fit(options, trainer, training, held_out)
+        _fit(options, trainer, training, held_out, [] if diagnosis is None else [diagnosis])
     except KeyboardInterrupt:
         io.save_trainer(trainer, options.output, preprocessing)
         print(f"\nStopped in epoch {trainer.epoch + 1}; what was learned until then is in {options.output}", flush=True)
@@ -143,11 +150,22 @@ def run(options: argparse.Namespace) -> int:
         for name, part in judged.items()
     }
     if options.json:
-        print(json.dumps({"file": options.output, "epochs": trainer.epoch, "seconds": seconds, "parts": reports}))
+        found = {} if diagnosis is None else {"diagnosis": [asdict(each) for each in diagnosis.complaints]}
+        print(
+            json.dumps({"file": options.output, "epochs": trainer.epoch, "seconds": seconds, "parts": reports} | found)
+        )
     else:
         print(f"\n{_report.in_words(preprocessing, reports)}\n")
+        if diagnosis is not None:
+            print(f"{diagnosis.report() or 'The diagnosis has found nothing that makes learning slow.'}\n")
         print(f"{trainer.step_count} steps in {seconds:.2f} s; written to {options.output}")
     return 0
+
+
+def _diagnosis() -> Diagnosis:
+    from ..diagnosis import Diagnosis
+
+    return Diagnosis()
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
@@ -306,7 +324,9 @@ def _trainer(
     )
 
 
-def _fit(options: argparse.Namespace, trainer: Trainer, training: _Part, held_out: _Part | None) -> None:
+def _fit(
+    options: argparse.Namespace, trainer: Trainer, training: _Part, held_out: _Part | None, watchers: list[Diagnosis]
+) -> None:
     from ..monitoring import EarlyStopping
 
     trainer.fit(
@@ -316,7 +336,7 @@ def _fit(options: argparse.Namespace, trainer: Trainer, training: _Part, held_ou
         validation_data=None if held_out is None else (held_out.x, held_out.t),
         metrics=["r2" if trainer.loss == "mean_squared_error" else "accuracy"],
         early_stopping=EarlyStopping(patience=options.patience) if options.patience else None,
-        callbacks=[] if options.json else [_progress(options.epochs)],
+        callbacks=[*watchers, *([] if options.json else [_progress(options.epochs)])],
     )
 
 
