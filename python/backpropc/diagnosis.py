@@ -29,7 +29,7 @@ VALUES = 4096  # whose percentiles are taken, of a layer
 PERCENTILES = (2, 25, 50, 75, 98)
 LARGEST_SLOPE = {"logistic": 0.25, "tanh": 1.0}  # of σ where it is not saturated
 SATURATED = 0.1  # of that, where it is
-BUDGET = 0.025  # of the time of training that may go into looking
+BUDGET = 0.04  # of the time of training that may go into looking
 
 
 class LayerRecord(NamedTuple):
@@ -155,6 +155,7 @@ class Diagnosis:
         self._wait = 1
         self._next = self._end = 0
         self._free = 0.0  # when the last look was over
+        self._looked = self._trained = 0.0  # seconds
 
     def begin(self, trainer: Trainer, x: FloatArray | None, t: FloatArray | None, until_epoch: int) -> None:
         """Take the sample, and look at the network before the first step; `fit` calls it.
@@ -181,10 +182,12 @@ class Diagnosis:
             self.records = []
         self._looker = _Looker(trainer.network, LOSS.resolve(trainer.loss, "loss"), rows, targets)
         self._trainer = trainer
+        start = time.perf_counter()
         if not self.records or self.records[-1].epoch != trainer.epoch:
             self.records.append(self._looker.look(trainer.epoch, math.nan))
-        self._next, self._end = trainer.epoch + self._pace(), until_epoch
         self._free = time.perf_counter()
+        self._looked += self._free - start
+        self._next, self._end = trainer.epoch + self._pace(), until_epoch
 
     def _pace(self) -> int:
         return self._wait if self._every is None else self._every
@@ -201,10 +204,14 @@ class Diagnosis:
         if state.epoch < min(self._next, self._end):
             return
         start = time.perf_counter()
+        epochs, seconds = state.epoch - self.records[-1].epoch, start - self._free
         self.records.append(self._looker.look(state.epoch, state.loss))
         end = time.perf_counter()
-        wanted = self._wait * (end - start) / (BUDGET * max(start - self._free, 1e-9))
-        self._wait = math.ceil(min(max(wanted, 1.0, 0.5 * self._wait), 16.0 * self._wait, 1e9))
+        self._trained += seconds
+        self._looked += end - start
+        # so many epochs that by then this look and the next are within the budget
+        wanted = ((self._looked + end - start) / BUDGET - self._trained) * max(epochs, 1) / max(seconds, 1e-9)
+        self._wait = math.ceil(min(max(wanted, 1.0), 16.0 * self._wait, 1e9))
         self._next, self._free = state.epoch + self._pace(), end
 
     @property

@@ -22,6 +22,13 @@ function termsInto(l, j) {
   return inputOf(l).map((x, k) => [number(x, "a"), number(weight(l, k, column), "w")]);
 }
 
+// ∂E/∂a of one output, from a and t as symbols or as numbers.
+const SLOPES = {
+  half_squared_error: (a, t) => [...a, " − ", ...t],
+  softmax_cross_entropy: (a, t) => ["−", ...t, "/", ...a],
+  binary_cross_entropy: (a, t) => ["(1 − ", ...t, ")/(1 − ", ...a, ") − ", ...t, "/", ...a],
+};
+
 const EQUATIONS = {
   z: {
     badge: "feedforward",
@@ -64,11 +71,14 @@ const EQUATIONS = {
     badge: "∇ₐE",
     name: () => "The derivative of the error with respect to the last activations",
     says: () => "This comes first: how E changes with each output.",
-    formula: (l) => (data.loss.name === "half_squared_error" ? [...partial("a", l, "j"), " = ", symbol("a", l + 1, "j"), " − ", symbol("t", undefined, "j")] : partial("a", l, "j")),
+    formula(l) {
+      const slope = SLOPES[data.loss.name];
+      return [...partial("a", l, "j"), ...(slope ? [" = ", ...slope([symbol("a", l + 1, "j")], [symbol("t", undefined, "j")])] : [])];
+    },
     worked(l, j) {
-      const a = layerOf(l).a[j], t = sample().t[j];
-      const way = data.loss.name === "half_squared_error" ? [number(a, "a"), " − ", ...factor(t), " = "] : [];
-      return [[...partial("a", l, unit(j)), " = ", ...way, number(layerOf(l).da[j], "result")]];
+      const a = layerOf(l).a[j], t = sample().t[j], da = layerOf(l).da[j], slope = da === null ? undefined : SLOPES[data.loss.name];
+      const way = slope ? [...slope([number(a, "a")], factor(t)), " = "] : [];
+      return [[...partial("a", l, unit(j)), " = ", ...way, number(da, "result")]];
     },
     values: (l) => layerOf(l).da,
   },
