@@ -109,9 +109,7 @@ class Trainer {
   struct BatchMeans {
     double loss, penalty;
   };
-  BatchMeans batch_means() const {
-    return {batches_.loss / batches_.samples, batches_.penalty / batches_.samples};
-  }
+  BatchMeans batch_means() const { return {batches_.loss / batches_.samples, batches_.penalty / batches_.samples}; }
 
   // Whatever epoch was begun ends here. The next takes the samples in this order, where one is given; with shuffling only.
   void begin_next_epoch(std::vector<std::size_t> order);

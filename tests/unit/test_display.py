@@ -89,11 +89,11 @@ def test_a_trace_at_a_glance() -> None:
     net = bp.Network([8, 3, 8], seed=0)
     trace, gradients = net.trace(X, X), net.gradients(X, X)
     assert repr(trace).splitlines()[0] == f"Trace(loss={trace.loss:.6g}, 2 layers)"
-    assert "layers[0]: x (8, 8), z (8, 3), a (8, 3), delta (8, 3) of norm" in repr(trace)
+    assert "layers[0]: x (8, 8), z (8, 3), a (8, 3), da (8, 3) of norm" in repr(trace)
     norm = np.linalg.norm(gradients.layers[1].dw.astype(float))
     assert f"layers[1]: dw (3, 8) of norm {norm:.4g}, db (8,) of norm" in repr(gradients)
     assert repr(gradients.layers[1]).startswith(f"LayerGradients(dw (3, 8) of norm {norm:.4g}")
-    assert repr(net.trace(X[0], X[0]).layers[0]).startswith("LayerTrace(x (8,), z (3,), a (3,), delta (3,) of norm")
+    assert repr(net.trace(X[0], X[0]).layers[0]).startswith("LayerTrace(x (8,), z (3,), a (3,), da (3,) of norm")
 
 
 def test_a_state_at_a_glance() -> None:
