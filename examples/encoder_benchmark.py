@@ -9,6 +9,7 @@ distributions.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import backpropc as bp
 
 PROBLEMS = ((10, 5), (8, 3))  # n and h
-N_SEEDS = 200
+N_SEEDS = 500
 LIMIT = 1000  # epochs, after which a network counts as one that did not learn
 CLOSE_ENOUGH = 0.4
 
@@ -31,8 +32,17 @@ class Published:
     source: str
 
     def __str__(self) -> str:
-        spread = f" ± {self.deviation:g}" if self.deviation is not None else ""
-        return f"{self.mean:g}{spread} ({self.source})"
+        number = f"about {self.mean:g}" if self.deviation is None else f"{self.mean:g} ± {self.deviation:g}"
+        return f"{number} ({self.source})"
+
+
+def raised_slope(z: np.ndarray) -> np.ndarray:
+    return bp.activation_derivative("logistic", z) + 0.1
+
+
+# Fahlman's remedy for units that are stuck: a logistic function whose slope is said to be nowhere less than 0.1. It asks
+# the core for both, because NumPy's exp has not the same bits on every machine.
+RAISED = bp.Activation(lambda z: bp.activate("logistic", z), raised_slope, name="raised")
 
 
 @dataclass(frozen=True)
@@ -42,11 +52,20 @@ class Method:
     name: str
     settings: str
     published: Published | None
-    optimizer: Any  # of n, the number of patterns: our E is the mean, so rates are n times theirs and penalties one nth
+    optimizer: Callable[[int], Any]  # of n, as our E is the mean over n: rates are n times theirs, penalties one nth
+    activation: Any = "logistic"
 
 
-def quickprop(epsilon: float) -> Any:
+def backpropagation(rate: float) -> Callable[[int], Any]:
+    return lambda n: bp.SGD(n * rate)
+
+
+def quickprop(epsilon: float) -> Callable[[int], Any]:
     return lambda n: bp.Quickprop(n * epsilon, mu=1.75, weight_decay=1e-4 / n)
+
+
+def rprop(variant: str, first: float, largest: float) -> Callable[[int], Any]:
+    return lambda n: bp.Rprop(first, max_step=largest, variant=variant)
 
 
 FAHLMAN = Published(129, 46, "Fahlman 1988")
@@ -54,13 +73,17 @@ ABOUT_22 = Published(22, None, "Fahlman 1988")
 RIEDMILLER = Published(19, 3, "Riedmiller, Braun 1993")
 
 METHODS = (
-    Method("Backpropagation", "rate 1.7", FAHLMAN, lambda n: bp.SGD(n * 1.7)),
+    Method("Backpropagation", "rate 1.7", FAHLMAN, backpropagation(1.7)),
+    Method("Backpropagation", "rate 1.7, σ′ + 0.1", None, backpropagation(1.7), RAISED),
     Method("Quickprop", "ε 0.55, μ 1.75", ABOUT_22, quickprop(0.55)),
     Method("Quickprop", "ε 1.5, μ 1.75", ABOUT_22, quickprop(1.5)),
-    Method("Rprop+", "Δ₀ 0.1, Δmax 50", RIEDMILLER, lambda n: bp.Rprop(variant="rprop+")),
-    Method("Rprop+", "Δ₀ 0.1, Δmax 2", RIEDMILLER, lambda n: bp.Rprop(variant="rprop+", max_step=2.0)),
-    Method("Rprop+", "Δ₀ 1, Δmax 2", RIEDMILLER, lambda n: bp.Rprop(1.0, variant="rprop+", max_step=2.0)),
-    Method("iRprop+", "Δ₀ 0.1, Δmax 2", None, lambda n: bp.Rprop(max_step=2.0)),
+    Method("Quickprop", "ε 0.55, μ 1.75, σ′ + 0.1", ABOUT_22, quickprop(0.55), RAISED),
+    Method("Quickprop", "ε 1.5, μ 1.75, σ′ + 0.1", ABOUT_22, quickprop(1.5), RAISED),
+    Method("Rprop+", "Δ₀ 0.1, Δmax 50", RIEDMILLER, rprop("rprop+", 0.1, 50.0)),
+    Method("Rprop+", "Δ₀ 0.1, Δmax 50, σ′ + 0.1", RIEDMILLER, rprop("rprop+", 0.1, 50.0), RAISED),
+    Method("Rprop+", "Δ₀ 0.1, Δmax 2", RIEDMILLER, rprop("rprop+", 0.1, 2.0)),
+    Method("Rprop+", "Δ₀ 1, Δmax 2", RIEDMILLER, rprop("rprop+", 1.0, 2.0)),
+    Method("iRprop+", "Δ₀ 0.1, Δmax 2", None, rprop("irprop+", 0.1, 2.0)),
     Method("Adam", "rate 0.1", None, lambda n: bp.Adam(0.1)),
 )
 
@@ -70,7 +93,7 @@ def epochs_to_learn(method: Method, n: int, hidden: int, seed: int) -> int | Non
     patterns = np.eye(n)
     around_0 = bp.uniform(-1.0, 1.0)
     net = bp.Network(
-        [n, hidden, n], "logistic", seed=seed, dtype="float64", initializer=around_0, bias_initializer=around_0
+        [n, hidden, n], method.activation, seed=seed, dtype="float64", initializer=around_0, bias_initializer=around_0
     )
     trainer = bp.Trainer(net, "half_squared_error", method.optimizer(n), batch_size=n, shuffle=False, seed=seed)
     for epoch in range(LIMIT + 1):
@@ -108,46 +131,58 @@ def table(n: int, hidden: int, results: list[list[int | None]]) -> str:
     return "\n".join(lines)
 
 
-BLUE, DARK, ORANGE = "#7fa8d6", "#12395f", "#d9822b"
+PALE, BLUE, ORANGE, RED = "#a9c6e6", "#12395f", "#d9822b", "#a03020"
 
 
 def draw(results: dict[tuple[int, int], list[list[int | None]]], path: str) -> None:
-    """One line for each method: a dot for each seed, below it their mean ± s.d., above it the published one."""
+    """One line for each method: the distribution of its counts, below it their mean ± s.d., above it the published one."""
     from matplotlib import pyplot as plt
 
-    plt.switch_backend("agg")
-    plt.rcParams.update({"font.size": 9, **{f"axes.spines.{side}": False for side in ("top", "right", "left")}})
-    figure, grid = plt.subplots(1, len(results), figsize=(9.6, 5), sharey=True, squeeze=False, layout="constrained")
-    for axes, ((n, hidden), of_methods) in zip(grid.flat, results.items(), strict=True):
-        axes.set_title(f"{n}-{hidden}-{n}", loc="left", fontweight="bold")
-        for line, (method, epochs) in enumerate(zip(METHODS, of_methods, strict=True)):
-            draw_line(axes, line, epochs, method.published if (n, hidden) == PROBLEMS[0] else None)
-        axes.set(xscale="log", xlim=(8, LIMIT), xlabel=f"epochs until every output is less than {CLOSE_ENOUGH} off")
-        axes.set_xticks([10, 20, 50, 100, 200, 500, 1000], ["10", "20", "50", "100", "200", "500", "1000"])
-        axes.minorticks_off()
-        axes.grid(axis="x", alpha=0.3)
-    grid[0, 0].set_yticks(range(len(METHODS)), [f"{method.name}\n{method.settings}" for method in METHODS])
-    grid[0, 0].invert_yaxis()
-    for axes in grid.flat:
-        axes.tick_params(axis="y", length=0)
-    for label, color in (("ours, mean ± s.d.", DARK), ("published", ORANGE)):
-        grid[0, 0].plot([], [], "o-", color=color, markersize=4, label=label)
-    grid[0, 0].legend(loc="upper left", frameon=False)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
-    plt.close(figure)
+    style = {f"axes.spines.{side}": False for side in ("top", "right", "left")}
+    with plt.rc_context({"backend": "agg", "font.size": 9, "svg.hashsalt": "backpropc", **style}):
+        figure, grid = plt.subplots(1, len(results), figsize=(9.6, 6.4), sharey=True, layout="constrained")
+        for axes, (problem, of_methods) in zip(grid, results.items(), strict=True):
+            draw_problem(axes, problem, of_methods)
+        grid[0].set_yticks(range(len(METHODS)), [f"{method.name}\n{method.settings}" for method in METHODS])
+        grid[0].invert_yaxis()
+        for label, color in (("ours, mean ± s.d.", BLUE), ("published", ORANGE)):
+            grid[0].plot([], [], "o-", color=color, markersize=4, label=label)
+        grid[0].legend(loc="lower right", bbox_to_anchor=(1, 0.1), frameon=False)
+        figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None)
+        plt.close(figure)
+
+
+def draw_problem(axes: Any, problem: tuple[int, int], of_methods: list[list[int | None]]) -> None:
+    n, hidden = problem
+    axes.set_title(f"{n}-{hidden}-{n}", loc="left", fontweight="bold")
+    for line, (method, epochs) in enumerate(zip(METHODS, of_methods, strict=True)):
+        draw_line(axes, line, epochs, method.published if problem == PROBLEMS[0] else None)
+    axes.set(xscale="log", xlim=(8, LIMIT), xlabel=f"epochs until every output is less than {CLOSE_ENOUGH} off")
+    axes.set_xticks([10, 20, 50, 100, 200, 500, 1000], ["10", "20", "50", "100", "200", "500", "1000"])
+    axes.minorticks_off()
+    axes.grid(axis="x", alpha=0.3)
+    axes.tick_params(axis="y", length=0)
 
 
 def draw_line(axes: Any, line: int, epochs: list[int | None], published: Published | None) -> None:
     bar = {"fmt": "o", "markersize": 4, "capsize": 3, "zorder": 2}
     if published:
-        axes.errorbar(published.mean, line - 0.28, xerr=published.deviation, color=ORANGE, **bar)
+        axes.errorbar(published.mean, line - 0.36, xerr=published.deviation, color=ORANGE, **bar)
     if None in epochs:
-        axes.text(LIMIT, line, f"{epochs.count(None)} not in {LIMIT}", ha="right", va="center", color="#a03020")
+        axes.text(LIMIT, line, f"{epochs.count(None)} not in {LIMIT}", ha="right", va="center", color=RED)
     learned = np.array([count for count in epochs if count is not None])
-    if learned.size:
-        spread = 0.3 * ((0.618034 * np.arange(learned.size)) % 1.0 - 0.5)  # so that equal counts stand side by side
-        axes.plot(learned, line + spread, ".", color=BLUE, markersize=3, zorder=1)
-        axes.errorbar(learned.mean(), line + 0.28, xerr=learned.std(), color=DARK, **bar)
+    if learned.size > 1:
+        at, height = density(np.log(learned))
+        axes.fill_between(np.exp(at), line + 0.1, line + 0.1 - 0.6 * height, color=PALE, linewidth=0, zorder=1)
+        axes.errorbar(learned.mean(), line + 0.24, xerr=learned.std(ddof=1), color=BLUE, **bar)
+
+
+def density(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where, and how dense relative to the densest place: a sum of Gaussians of the width of Scott's rule."""
+    width = max(numbers.std(ddof=1), 1e-3) * numbers.size**-0.2
+    at = np.linspace(numbers.min() - 2 * width, numbers.max() + 2 * width, 120)
+    height = np.exp(-0.5 * ((at[:, None] - numbers) / width) ** 2).sum(axis=1)
+    return at, height / height.max()
 
 
 def main(arguments: list[str] | None = None) -> None:
