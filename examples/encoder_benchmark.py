@@ -25,23 +25,21 @@ CLOSE_ENOUGH = 0.4
 
 @dataclass(frozen=True)
 class Published:
-    """What a paper found for 10-5-10: mean and, where it tells, standard deviation."""
+    """What a paper found for 10-5-10: mean and, where we know it, standard deviation."""
 
     mean: float
     deviation: float | None
-    source: str
 
     def __str__(self) -> str:
-        number = f"about {self.mean:g}" if self.deviation is None else f"{self.mean:g} ± {self.deviation:g}"
-        return f"{number} ({self.source})"
+        return f"about {self.mean:g}" if self.deviation is None else f"{self.mean:g} ± {self.deviation:g}"
 
 
 def raised_slope(z: np.ndarray) -> np.ndarray:
     return bp.activation_derivative("logistic", z) + 0.1
 
 
-# Fahlman's remedy for units that are stuck: a logistic function whose slope is said to be nowhere less than 0.1. It asks
-# the core for both, because NumPy's exp has not the same bits on every machine.
+# Fahlman's remedy for units that are stuck: a logistic function with a slope that is nowhere less than 0.1. Both come
+# from the core, because NumPy's exp has not the same bits on every machine.
 RAISED = bp.Activation(lambda z: bp.activate("logistic", z), raised_slope, name="raised")
 
 
@@ -68,16 +66,16 @@ def rprop(variant: str, first: float, largest: float) -> Callable[[int], Any]:
     return lambda n: bp.Rprop(first, max_step=largest, variant=variant)
 
 
-FAHLMAN = Published(129, 46, "Fahlman 1988")
-ABOUT_22 = Published(22, None, "Fahlman 1988")
-RIEDMILLER = Published(19, 3, "Riedmiller, Braun 1993")
+FAHLMAN_DESCENT = Published(129, 46)
+FAHLMAN_QUICKPROP = Published(22, None)
+RIEDMILLER = Published(19, 3)
 
 METHODS = (
-    Method("Backpropagation", "rate 1.7", FAHLMAN, backpropagation(1.7)),
+    Method("Backpropagation", "rate 1.7", FAHLMAN_DESCENT, backpropagation(1.7)),
     Method("Backpropagation", "rate 1.7, σ′ + 0.1", None, backpropagation(1.7), RAISED),
-    Method("Quickprop", "ε 0.55, μ 1.75", ABOUT_22, quickprop(0.55)),
-    Method("Quickprop", "ε 1.5, μ 1.75", ABOUT_22, quickprop(1.5)),
-    Method("Quickprop", "ε 0.55, μ 1.75, σ′ + 0.1", ABOUT_22, quickprop(0.55), RAISED),
+    Method("Quickprop", "ε 0.55, μ 1.75", FAHLMAN_QUICKPROP, quickprop(0.55)),
+    Method("Quickprop", "ε 1.5, μ 1.75", FAHLMAN_QUICKPROP, quickprop(1.5)),
+    Method("Quickprop", "ε 0.55, μ 1.75, σ′ + 0.1", FAHLMAN_QUICKPROP, quickprop(0.55), RAISED),
     Method("Rprop+", "Δ₀ 0.1, Δmax 50", RIEDMILLER, rprop("rprop+", 0.1, 50.0)),
     Method("Rprop+", "Δ₀ 0.1, Δmax 50, σ′ + 0.1", None, rprop("rprop+", 0.1, 50.0), RAISED),
     Method("Rprop+", "Δ₀ 0.1, Δmax 2", RIEDMILLER, rprop("rprop+", 0.1, 2.0)),
@@ -134,7 +132,7 @@ PALE, BLUE, ORANGE, RED = "#a9c6e6", "#12395f", "#d9822b", "#a03020"
 
 
 def draw(results: dict[tuple[int, int], list[list[int | None]]], path: str) -> None:
-    """One line for each method: the distribution of its counts, below it their mean ± s.d., above it the published one."""
+    """One line for each method: how its counts are distributed, below that their mean ± s.d., above it the published."""
     from matplotlib import pyplot as plt
 
     style = {f"axes.spines.{side}": False for side in ("top", "right", "left")}
@@ -173,7 +171,9 @@ def draw_line(axes: Any, line: int, epochs: list[int | None], published: Publish
     if learned.size > 1:
         at, height = density(np.log(learned))
         axes.fill_between(np.exp(at), line + 0.14, line + 0.14 - 0.52 * height, color=PALE, linewidth=0, zorder=1)
-        axes.errorbar(learned.mean(), line + 0.27, xerr=learned.std(ddof=1), color=BLUE, **bar)
+    if learned.size:
+        spread = learned.std(ddof=1) if learned.size > 1 else None
+        axes.errorbar(learned.mean(), line + 0.27, xerr=spread, color=BLUE, **bar)
 
 
 def density(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
