@@ -132,7 +132,7 @@ PALE, BLUE, ORANGE, RED = "#a9c6e6", "#12395f", "#d9822b", "#a03020"
 
 
 def draw(results: dict[tuple[int, int], list[list[int | None]]], path: str) -> None:
-    """One line for each method: how its counts are distributed, below that their mean ± s.d., above it the published."""
+    """One line for each method: the distribution of its counts, below it their mean ± s.d., above it the published."""
     from matplotlib import pyplot as plt
 
     style = {f"axes.spines.{side}": False for side in ("top", "right", "left")}
