@@ -9,7 +9,8 @@ True
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ._startup import end_the_command
 
@@ -19,11 +20,9 @@ except ImportError as error:
     end_the_command(error)
     raise
 
-from . import definitions, pretraining, schedules
-from .checking import check_gradients
+from . import definitions, schedules
 from .custom import Activation, Loss
 from .definitions import ACTIVATION, INITIALIZER, LOSS, OPTIMIZER
-from .diagnosis import Diagnosis
 from .functions import (
     DenseBackward,
     DenseForward,
@@ -40,9 +39,14 @@ from .layers import Dense
 from .machine import available_isas, get_num_threads, isa, num_threads, set_num_threads, show_config
 from .monitoring import EarlyStopping, State
 from .network import Network
-from .sanity import sanity_check
 from .tracing import Gradients, Trace
 from .training import Trainer
+
+if TYPE_CHECKING:
+    from . import pretraining
+    from .checking import check_gradients
+    from .diagnosis import Diagnosis
+    from .sanity import sanity_check
 
 __version__: str = _core.version
 
@@ -54,8 +58,15 @@ INITIALIZERS = INITIALIZER.names
 _definitions = definitions.objects()
 
 
+_WHEN_USED = {"check_gradients": "checking", "Diagnosis": "diagnosis", "sanity_check": "sanity"}  # where they live
+
+
 def __getattr__(name: str) -> Any:
-    """Offer every definition that takes parameters by its name: ``bp.SGD``, ``bp.uniform``."""
+    """Offer what waits until it is used, and every definition that takes parameters: ``bp.SGD``, ``bp.uniform``."""
+    if name == "pretraining":
+        return import_module(".pretraining", __name__)
+    if name in _WHEN_USED:
+        return getattr(import_module(f".{_WHEN_USED[name]}", __name__), name)
     try:
         return _definitions[name]
     except KeyError:

@@ -47,3 +47,8 @@ def test_an_int_for_a_seed_does_not_import_numpy_random() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "True\n"
+
+
+def test_what_is_used_now_and_then_waits_too() -> None:
+    waiting = {"checking", "diagnosis", "microscope", "plot", "pretraining", "sanity"}
+    assert {f"backpropc.{name}" for name in waiting} & imported() == set()
