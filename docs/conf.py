@@ -17,7 +17,6 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "definition_tables",
@@ -36,9 +35,6 @@ myst_enable_extensions = ["colon_fence", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 
 copybutton_exclude = ".linenos, .gp, .go"
-
-# Of other projects only names are linked, and a build without a network must not fail for want of their lists.
-intersphinx_mapping = {}
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"backpropc {release}"
