@@ -30,6 +30,7 @@ void bind_definitions(py::module_& m);
 void bind_functions(py::module_& m);
 void bind_machine(py::module_& m);
 void bind_network(py::module_& m);
+void bind_population(py::module_& m);
 void bind_trainer(py::module_& m);
 void bind_whole_batch(py::module_& m);
 
@@ -125,6 +126,17 @@ std::size_t count_rows(const Array<T>& x, std::size_t columns, const char* what)
 template <class T>
 Samples<T> checked_samples(const Network<T>& network, const Choice& loss, const Array<T>& x, const py::array& t,
                            const char* x_name, const char* t_name, Numbers numbers = Numbers::finite);
+
+// Every number of a standing by its name.
+template <class S, class Visit>
+void for_each_number(S& standing, const Visit& visit) {
+  visit("step_count", standing.step_count);
+  visit("samples", standing.samples);
+  visit("position", standing.position);
+  visit("epoch_loss", standing.epoch_loss);
+  visit("epoch_weight", standing.epoch_weight);
+  visit("former_loss", standing.former_loss);
+}
 
 // The largest |parameter|, once all are finite.
 template <class T>

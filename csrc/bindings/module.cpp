@@ -32,4 +32,5 @@ PYBIND11_MODULE(_core, m) {
   bind_network(m);
   bind_trainer(m);
   bind_whole_batch(m);
+  bind_population(m);
 }

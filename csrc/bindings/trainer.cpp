@@ -82,17 +82,6 @@ Array<Number> copied(const Number* from, std::size_t n) {
   return Array<Number>(static_cast<py::ssize_t>(n), from);
 }
 
-// Every number of a standing by its name.
-template <class S, class Visit>
-void for_each_number(S& standing, const Visit& visit) {
-  visit("step_count", standing.step_count);
-  visit("samples", standing.samples);
-  visit("position", standing.position);
-  visit("epoch_loss", standing.epoch_loss);
-  visit("epoch_weight", standing.epoch_weight);
-  visit("former_loss", standing.former_loss);
-}
-
 // All that a resumed run needs, as it is between two steps.
 template <class T>
 py::dict snapshot(Trainer<T>& trainer) {

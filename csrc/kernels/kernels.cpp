@@ -1,6 +1,7 @@
 // Compiled once per instruction set, into a namespace of its own: nothing here may be merged by the linker with what
 // another object brought, or an AVX-512 copy of a shared function could run on a processor without it.
 #include "kernels/definitions.hpp"
+#include "kernels/lanes.hpp"
 #include "kernels/online.hpp"
 #include "kernels/product.hpp"
 #include "kernels/table.hpp"
@@ -76,6 +77,7 @@ constexpr KernelTable<T> table = {
     &losses<T>[0],
     &optimizers<T>[0],
     &online<T>[0],
+    &lane_kernels<T>,
 };
 
 }  // namespace

@@ -7,6 +7,25 @@
 
 namespace backpropc::BPC_ISA {
 
+// A row is an array, or one of each of several networks (lanes.hpp). Number: what its elements are made of.
+template <class R>
+struct RowOf;
+template <class T>
+struct RowOf<T*> {
+  using Number = std::remove_const_t<T>;
+};
+template <class R>
+using NumberOf = typename RowOf<R>::Number;
+
+// The result of a sum or a maximum over a row as a vector: an array's in every lane, or as many as there are networks.
+template <class V, class R>
+BPC_INLINE V spread(R result) {
+  if constexpr (std::is_same_v<R, V>)
+    return result;
+  else
+    return splat(result);
+}
+
 // out[i] = f(in[i]...); out may be one of the inputs.
 template <class T, class F, class... In>
 BPC_INLINE void map(std::size_t n, T* out, F f, const In*... in) {

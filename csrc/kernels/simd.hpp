@@ -11,9 +11,11 @@
 #include <type_traits>
 #if defined(__GNUC__)
 #define BPC_INLINE inline __attribute__((always_inline))
+#define BPC_NOINLINE __attribute__((noinline))
 #define BPC_RESTRICT __restrict__
 #else
 #define BPC_INLINE __forceinline
+#define BPC_NOINLINE
 #define BPC_RESTRICT __restrict
 #endif
 

@@ -142,6 +142,72 @@ struct OnlineKernels {
   } of_width[4];
 };
 
+// --- networks side by side (lanes.hpp) --------------------------------------------------------------------------------------
+
+// A unit is so many networks, their numbers side by side: an array of n numbers of each network is (units, n, lane_unit).
+template <class T>
+inline constexpr std::size_t lane_unit = 64 / sizeof(T);
+
+// A penalty is added up in so many chains, over so many weights at a time.
+inline constexpr std::size_t penalty_lanes = 8, penalty_block = 1 << 14;
+
+// The arrays below have the shape of one network's. Those of a batch hold as many rows as the batch at hand has.
+template <class T>
+struct LaneLayer {
+  std::size_t fan_in, fan_out, offset;  // of w among a network's parameters
+  T *z, *a, *delta;                     // (batch, fan_out); z is a where nobody reads z
+  const T* mask;                        // (batch, fan_in), by which it multiplies what it reads, or null,
+  T* masked;                            // and the product
+  const double *l1, *l2;                // a number, or null in all layers
+  bool trainable;
+  int activation;
+  const ParameterValues* activation_parameters;
+};
+
+template <class T>
+struct LaneRun {
+  std::size_t units, n_layers, lowest, n_parameters;  // the layers from `lowest` on learn
+  const LaneLayer<T>* layers;
+  std::size_t batch, n_steps;  // samples in a step, and how many steps
+  int loss;
+  bool loss_of_z;
+  const ParameterValues* loss_parameters;
+  int optimizer;
+  const ParameterValues* optimizer_parameters;  // one for each network
+  const double* clip_value;                     // a number, or null
+  const T* minus_rate;                          // a number: of plain gradient descent
+  T* parameters;                                // (n_parameters,)
+  T* gradient;                                  // (n_parameters,), or null for plain gradient descent
+  T* state;                                     // for each slot (n_parameters,), slot after slot of all units
+  std::uint64_t* step_count;                    // counted up
+  double* former_loss;                          // a number: of the step before, with the penalties
+  double *epoch_loss, *epoch_weight;            // a number, added to
+  T* check;                                     // a number: no longer 0 after a loss or a gradient that is not finite
+  // Room for what a step works with:
+  T *x, *t, *values;                                   // (batch, fan_in), (batch, fan_out), (fan_out,)
+  T *sample_loss, *share;                              // (batch,)
+  double *batch_loss, *batch_weight, *penalized_loss;  // a number
+};
+
+template <class T>
+struct LaneSamples {
+  std::size_t n;
+  const T* x;
+  const T* t;                   // rows, or null, and
+  const std::int64_t* classes;  // one class for each
+  const double* weight;         // or null
+  const std::uint32_t* order;   // (n, networks): which sample a network takes, or null where all take the next one
+};
+
+template <class T>
+struct LaneKernels {
+  void (*steps)(const LaneRun<T>&, const LaneSamples<T>&);
+  // The same, by loss, where batches are of one sample, nobody weighs or masks, and no gradient is stored.
+  void (*const* online_steps)(const LaneRun<T>&, const LaneSamples<T>&);
+  // The mean E of the samples in every lane, added up in blocks of so many.
+  void (*mean_loss)(const LaneRun<T>&, const LaneSamples<T>&, std::size_t block, double* mean);
+};
+
 template <class T>
 struct KernelTable {
   ProductKernels<T> product;
@@ -155,6 +221,7 @@ struct KernelTable {
   const LossKernels<T>* losses;
   const OptimizerKernels<T>* optimizers;
   const OnlineKernels<T>* online;  // by loss
+  const LaneKernels<T>* lanes;
 };
 
 struct InstructionSet {

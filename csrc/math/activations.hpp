@@ -6,7 +6,8 @@
 //   value(z)                                 a = σ(z), on a vector V of any instruction set
 //   derivative(a)   (DerivativeFromA)        σ'(z) in terms of a = σ(z): z need not be kept
 //   derivative(z, a)   (DerivativeFromZ)     σ'(z)
-//   forward(z, a, n), backward(da, z, a, delta, n)   (RowFunction)   for a σ whose outputs depend on the whole row
+//   forward(z, a, n), backward(da, z, a, delta, n)   (RowFunction)   for a σ whose outputs depend on the whole row; the
+//                                            rows are arrays, or one of each of several networks
 // Where the description has parameters, `const V* p` (for a RowFunction `const T* p`) follows as the last argument: their
 // values in that order.
 #pragma once
@@ -261,19 +262,21 @@ struct Softmax : RowFunction {
           .with_formula("exp(z) / sum(exp(z)) over the row")
           .from("Bridle 1990, Probabilistic interpretation of feedforward classification network outputs");
 
-  template <class T>
-  static void forward(const T* z, T* a, std::size_t n) {
+  template <class In, class Out>
+  static void forward(In z, Out a, std::size_t n) {
+    using T = NumberOf<Out>;
     using V = Vec<T>;
-    const V largest = splat(maximum(n, z));  // so that no exponential overflows
+    const V largest = spread<V>(maximum(n, z));  // so that no exponential overflows
     map(n, a, [=](V zj) { return exp(zj - largest); }, z);
-    const V total = splat(sum<T>(n, [](V ej) { return ej; }, a));
+    const V total = spread<V>(sum<T>(n, [](V ej) { return ej; }, a));
     map(n, a, [=](V ej) { return ej / total; }, a);
   }
 
-  template <class T>
-  static void backward(const T* da, const T*, const T* a, T* delta, std::size_t n) {
+  template <class Da, class In, class Out>
+  static void backward(Da da, In, In a, Out delta, std::size_t n) {
+    using T = NumberOf<Out>;
     using V = Vec<T>;
-    const V mean = splat(sum<T>(n, [](V g, V aj) { return g * aj; }, da, a));
+    const V mean = spread<V>(sum<T>(n, [](V g, V aj) { return g * aj; }, da, a));
     map(n, delta, [=](V g, V aj) { return aj * (g - mean); }, da, a);
   }
 };

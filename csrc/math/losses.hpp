@@ -159,18 +159,21 @@ struct SoftmaxCrossEntropy : SumOverOutputs {
 
   // −ln aⱼ = ln Σₖ exp(zₖ − m) + (m − zⱼ), m the largest z: neither overflows, nor is aⱼ = 0 asked for its logarithm.
   using Output = Softmax;
-  template <class T>
-  static T value_of_row(const T* z, const T* t, std::size_t n) {
+  template <class Z, class Row>
+  static auto value_of_row(Z z, Row t, std::size_t n) {
+    using T = NumberOf<Z>;
     using V = Vec<T>;
-    const V largest = splat(maximum(n, z));
-    const V log_total = log(splat(sum<T>(n, [=](V zj) { return exp(zj - largest); }, z)));
+    const V largest = spread<V>(maximum(n, z));
+    const V log_total = log(spread<V>(sum<T>(n, [=](V zj) { return exp(zj - largest); }, z)));
     return sum<T>(n, [=](V zj, V tj) { return tj == V{} ? V{} : tj * (log_total + (largest - zj)); }, z, t);
   }
-  template <class T>
-  static void delta_of_row(const T* a, const T* t, T* delta, T scale, std::size_t n) {
+  // The scale is a number, or one for each network.
+  template <class In, class Out, class Scale>
+  static void delta_of_row(In a, In t, Out delta, Scale scale, std::size_t n) {
+    using T = NumberOf<Out>;
     using V = Vec<T>;
-    const V mass = splat(sum<T>(n, [](V tj) { return tj; }, t));  // 1, up to rounding
-    map(n, delta, [=](V aj, V tj) { return splat(scale) * fma(mass, aj, -tj); }, a, t);
+    const V s = spread<V>(scale), mass = spread<V>(sum<T>(n, [](V tj) { return tj; }, t));  // 1, up to rounding
+    map(n, delta, [=](V aj, V tj) { return s * fma(mass, aj, -tj); }, a, t);
   }
 };
 

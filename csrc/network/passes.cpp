@@ -236,8 +236,13 @@ double mean_loss(const Network<T>& network, const Choice& loss, const T* x, std:
 }
 
 template <class T>
+std::size_t evaluation_rows(const Network<T>& network, std::size_t n) {
+  return std::min(n, block_rows(std::max(network.widest(), network.fan_in())));
+}
+
+template <class T>
 Workspace<T> evaluation_workspace(const Network<T>& network, const Choice& loss, std::size_t n) {
-  return Workspace<T>(network, loss, std::min(n, block_rows(std::max(network.widest(), network.fan_in()))));
+  return Workspace<T>(network, loss, evaluation_rows(network, n));
 }
 
 template <class T>
@@ -268,6 +273,7 @@ double gradient(const Network<T>& network, const Choice& loss, const T* x, std::
                                Workspace<T>&);                                                                     \
   template void error_below(const Network<T>&, std::size_t, std::size_t, Workspace<T>&);                           \
   template void predict(const Network<T>&, const T*, std::size_t, T*, const Stop&);                                \
+  template std::size_t evaluation_rows(const Network<T>&, std::size_t);                                            \
   template Workspace<T> evaluation_workspace(const Network<T>&, const Choice&, std::size_t);                       \
   template double mean_loss(const Network<T>&, const Choice&, const T*, std::size_t, TargetRows<T>, Workspace<T>&, \
                             const Stop&);                                                                          \

@@ -82,6 +82,10 @@ using Stop = std::function<bool()>;
 template <class T>
 void predict(const Network<T>& network, const T* x, std::size_t n, T* out, const Stop& stop);
 
+// How many samples mean_loss adds up at a time.
+template <class T>
+std::size_t evaluation_rows(const Network<T>& network, std::size_t n);
+
 // Memory for mean_loss over n samples, whatever their number.
 template <class T>
 Workspace<T> evaluation_workspace(const Network<T>& network, const Choice& loss, std::size_t n);

@@ -1,0 +1,459 @@
+#include "training/population.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <tuple>
+
+#include "core/float_mode.hpp"
+#include "core/philox.hpp"
+#include "training/dropout.hpp"
+
+namespace backpropc {
+
+namespace {
+
+// How many steps the blocks take between two questions whether to stop: so many as take some ten milliseconds, for other
+// threads come late where the processors are busy.
+class Stretch {
+ public:
+  std::size_t steps() const { return steps_; }
+  template <class F>
+  void take(F f) {
+    const auto begin = Clock::now();
+    f();
+    const auto taken = Clock::now() - begin;
+    if (taken < shortest) steps_ *= 2;
+    if (taken > 4 * shortest) steps_ = std::max<std::size_t>(steps_ / 2, 1);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds shortest{8};
+  std::size_t steps_ = 1;
+};
+
+template <class T>
+bool reads_z(const Network<T>& shape, std::size_t layer, bool loss_of_z) {
+  const int activation = shape.layers()[layer].activation.index;
+  return kernels<T>().activations[activation].needs_z || (loss_of_z && layer + 1 == shape.layers().size());
+}
+
+template <class T>
+bool is_of_z(const Network<T>& shape, const Choice& loss) {
+  const LossKernels<T>& k = kernels<T>().losses[loss.index];
+  return k.of_z != nullptr && k.output == shape.layers().back().activation.index;
+}
+
+template <class T>
+LaneSamples<T> in_lanes(const Samples<T>& samples) {
+  return {samples.n, samples.x, samples.t.rows, samples.t.classes, samples.weight, nullptr};
+}
+
+}  // namespace
+
+// Members side by side that stand at the same step, in memory of their own.
+template <class T>
+class Population<T>::Block {
+ public:
+  Block(Population& population, std::size_t width);
+
+  // Takes in so many members; the other lanes idle.
+  void load(const std::size_t* members, std::size_t n, const Samples<T>& training);
+  // Gives the members back, but for those that have fallen.
+  void save();
+  // Trains for about so many steps, or to the end; at_end() tells.
+  void advance(const Samples<T>& training, const Samples<T>* validation, const typename Trainer<T>::End& end,
+               std::size_t steps) noexcept;
+  bool at_end(const typename Trainer<T>::End& end) const;
+  const std::vector<std::size_t>& fallen() const { return fallen_; }
+
+ private:
+  const MemberSettings& settings(std::size_t lane) const { return population_.settings_.members[members_[lane]]; }
+  Member& member(std::size_t lane) const { return population_.members_[members_[lane]]; }
+  bool any_live() const;
+  bool is_live(std::size_t lane) const { return live_[lane] != 0; }
+  template <class F>
+  void for_each_live(F f) {
+    for (std::size_t lane = 0; lane < members_.size(); ++lane)
+      if (is_live(lane)) f(lane);
+  }
+  T* take(std::size_t rows) { return take_from(memory_, rows); }
+  template <class Number>
+  Number* take_from(std::vector<Buffer<Number>>& memory, std::size_t rows) {
+    memory.emplace_back(rows * width_);
+    return memory.back().data();
+  }
+  void place_layers();
+  void take_settings();
+  void draw_order(std::size_t n);
+  void draw_masks(std::size_t n);
+  template <class F>
+  void for_each_number_of(std::size_t lane, F f);
+  void run_steps(const Samples<T>& training, std::size_t steps);
+  void check_parameters();
+  void leave_fallen();
+  void end_epoch(const Samples<T>* validation);
+  void stand(std::size_t lane);
+
+  Population& population_;
+  const std::size_t width_, batch_;
+  std::vector<std::size_t> members_;  // of the first lanes
+  std::vector<LaneLayer<T>> layers_;
+  std::vector<Buffer<T>> memory_;
+  std::vector<Buffer<double>> doubles_;
+  std::vector<ParameterValues> optimizer_;
+  std::vector<double*> l1_, l2_;
+  double* clip_value_ = nullptr;
+  std::vector<char> live_;
+  T* minus_rate_ = nullptr;
+  std::vector<std::size_t> drawn_;  // one member's order
+  Buffer<T> drawn_mask_;            // and mask
+  Buffer<std::uint32_t> order_;     // (samples, width)
+  LaneRun<T> run_{};
+  std::uint64_t epoch_ = 0, step_count_ = 0;
+  std::size_t samples_ = 0, position_ = 0;
+  std::vector<std::size_t> fallen_;
+  std::vector<double> losses_;  // of each epoch since load(): every lane's, then every lane's of the validation data
+};
+
+template <class T>
+Population<T>::Block::Block(Population& population, std::size_t width)
+    : population_(population), width_(width), batch_(population.batch_), optimizer_(width) {
+  const std::size_t n_parameters = population.n_parameters_;
+  run_.units = width / lane_unit<T>;
+  run_.n_parameters = n_parameters;
+  run_.n_layers = population.shape_.layers().size();
+  run_.lowest = population.shape_.first_trainable();
+  run_.batch = batch_;
+  run_.loss = population.settings_.loss.index;
+  run_.loss_of_z = is_of_z(population.shape_, population.settings_.loss);
+  run_.loss_parameters = &population.settings_.loss.parameters;
+  run_.optimizer = population.settings_.optimizer;
+  run_.optimizer_parameters = optimizer_.data();
+  run_.parameters = take(n_parameters);
+  if (!population.plain_) run_.gradient = take(n_parameters);
+  run_.state = take(population.slots_ * n_parameters);
+  run_.check = take(1);
+  run_.minus_rate = minus_rate_ = take(1);
+  run_.values = take(population.shape_.fan_out());
+  run_.x = take(batch_ * population.shape_.fan_in());
+  run_.t = take(batch_ * population.shape_.fan_out());
+  run_.sample_loss = take(batch_);
+  run_.share = take(batch_);
+  for (double** row : {&run_.former_loss, &run_.epoch_loss, &run_.epoch_weight, &run_.batch_loss, &run_.batch_weight,
+                       &run_.penalized_loss})
+    *row = take_from(doubles_, 1);
+  live_.resize(width);
+  run_.step_count = &step_count_;
+  place_layers();
+}
+
+template <class T>
+void Population<T>::Block::place_layers() {
+  const Network<T>& shape = population_.shape_;
+  const Regularization& r = population_.settings_.members.front().regularization;
+  if (r.clip_value < infinity) run_.clip_value = clip_value_ = take_from(doubles_, 1);
+  for (std::size_t l = 0; l < shape.layers().size(); ++l) {
+    const Layer& layer = shape.layers()[l];
+    LaneLayer<T> o{};
+    o.fan_in = layer.fan_in;
+    o.fan_out = layer.fan_out;
+    o.offset = layer.w;
+    o.a = take(batch_ * layer.fan_out);
+    o.z = reads_z(shape, l, run_.loss_of_z) ? take(batch_ * layer.fan_out) : o.a;
+    o.delta = take(batch_ * layer.fan_out);
+    if (r.drops_out()) {
+      o.mask = take(batch_ * layer.fan_in);
+      o.masked = take(batch_ * layer.fan_in);
+    }
+    if (r.penalizes()) {
+      l1_.push_back(take_from(doubles_, 1));
+      l2_.push_back(take_from(doubles_, 1));
+      o.l1 = l1_.back();
+      o.l2 = l2_.back();
+    }
+    o.trainable = layer.trainable;
+    o.activation = layer.activation.index;
+    o.activation_parameters = &layer.activation.parameters;
+    layers_.push_back(o);
+  }
+  run_.layers = layers_.data();
+}
+
+// f(a number in the lane, the same number at home), for parameters and the optimizer's state.
+template <class T>
+template <class F>
+void Population<T>::Block::for_each_number_of(std::size_t lane, F f) {
+  constexpr std::size_t U = lane_unit<T>;
+  const std::size_t n = population_.n_parameters_, slots = population_.slots_, m = members_[lane];
+  const std::size_t at = lane / U * n * U + lane % U;
+  for (std::size_t p = 0; p < n; ++p) f(run_.parameters[at + p * U], population_.parameters_[m * n + p]);
+  for (std::size_t slot = 0; slot < slots; ++slot)
+    for (std::size_t p = 0; p < n; ++p)
+      f(run_.state[slot * n * width_ + at + p * U], population_.state_[(m * slots + slot) * n + p]);
+}
+
+template <class T>
+void Population<T>::Block::load(const std::size_t* members, std::size_t n, const Samples<T>& training) {
+  members_.assign(members, members + n);
+  fallen_.clear();
+  losses_.clear();
+  const Standing& standing = member(0).standing;
+  epoch_ = member(0).epoch();
+  step_count_ = standing.step_count;
+  samples_ = training.n;
+  position_ = standing.samples == samples_ ? standing.position : 0;
+  for (std::size_t lane = 0; lane < width_; ++lane) {
+    live_[lane] = lane < n ? 1 : 0;
+    run_.check[lane] = T(0);
+    if (lane >= n) continue;
+    const Standing& own = member(lane).standing;
+    run_.epoch_loss[lane] = own.epoch_loss;
+    run_.epoch_weight[lane] = own.epoch_weight;
+    run_.former_loss[lane] = own.former_loss;
+    for_each_number_of(lane, [](T& in_lane, T at_home) { in_lane = at_home; });
+  }
+  take_settings();
+  if (position_ > 0 && population_.settings_.shuffle) draw_order(samples_);
+}
+
+template <class T>
+void Population<T>::Block::take_settings() {
+  for (std::size_t lane = 0; lane < width_; ++lane) {
+    const MemberSettings& own = settings(lane < members_.size() ? lane : 0);
+    optimizer_[lane] = own.optimizer;
+    minus_rate_[lane] = -static_cast<T>(own.optimizer[0]);
+    if (clip_value_ != nullptr) clip_value_[lane] = own.regularization.clip_value;
+    for (std::size_t l = 0; l < l1_.size(); ++l) {
+      l1_[l][lane] = own.regularization.l1_of(l);
+      l2_[l][lane] = own.regularization.l2_of(l);
+    }
+  }
+}
+
+template <class T>
+void Population<T>::Block::save() {
+  check_parameters();
+  leave_fallen();
+  for_each_live([&](std::size_t lane) {
+    stand(lane);
+    for_each_number_of(lane, [](T in_lane, T& at_home) { at_home = in_lane; });
+  });
+}
+
+// What the member has come to, and the losses of the epochs since load().
+template <class T>
+void Population<T>::Block::stand(std::size_t lane) {
+  EpochLosses& losses = member(lane).losses;
+  const std::size_t epochs = losses.training.size() + losses_.size() / (2 * width_);
+  losses.training.reserve(epochs);
+  losses.validation.reserve(epochs);
+  for (std::size_t at = lane; at < losses_.size(); at += 2 * width_) {
+    losses.training.push_back(losses_[at]);
+    losses.validation.push_back(losses_[at + width_]);
+  }
+  member(lane).standing = {step_count_,           samples_, position_, run_.epoch_loss[lane], run_.epoch_weight[lane],
+                           run_.former_loss[lane]};
+}
+
+template <class T>
+bool Population<T>::Block::any_live() const {
+  return std::any_of(live_.begin(), live_.end(), [](char live) { return live != 0; });
+}
+
+template <class T>
+bool Population<T>::Block::at_end(const typename Trainer<T>::End& end) const {
+  return !any_live() || epoch_ >= end.epoch || step_count_ >= end.step;
+}
+
+template <class T>
+void Population<T>::Block::draw_order(std::size_t n) {
+  order_.reserve(n * width_);
+  drawn_.resize(n);
+  std::fill_n(order_.data(), n * width_, 0);
+  for_each_live([&](std::size_t lane) {
+    shuffled_order(settings(lane).seed, epoch_, n, drawn_.data());
+    for (std::size_t i = 0; i < n; ++i) order_[i * width_ + lane] = static_cast<std::uint32_t>(drawn_[i]);
+  });
+}
+
+template <class T>
+void Population<T>::Block::draw_masks(std::size_t n) {
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const std::size_t fan_in = layers_[l].fan_in, size = n * fan_in;
+    T* const mask = const_cast<T*>(layers_[l].mask);
+    drawn_mask_.reserve(size);
+    for_each_live([&](std::size_t lane) {
+      const double rate = settings(lane).regularization.dropout[l];
+      draw_mask(settings(lane).seed, step_count_, l, rate, n, fan_in, drawn_mask_.data());
+      for (std::size_t i = 0; i < size; ++i)
+        mask[(lane / lane_unit<T> * size + i) * lane_unit<T> + lane % lane_unit<T>] = drawn_mask_[i];
+    });
+  }
+}
+
+template <class T>
+void Population<T>::Block::advance(const Samples<T>& training, const Samples<T>* validation,
+                                   const typename Trainer<T>::End& end, std::size_t steps) noexcept {
+  const FloatMode mode;
+  while (steps > 0 && !at_end(end)) {
+    if (position_ == 0) {
+      std::fill_n(run_.epoch_loss, width_, 0.0);
+      std::fill_n(run_.epoch_weight, width_, 0.0);
+      if (population_.settings_.shuffle) draw_order(samples_);
+    }
+    const std::size_t left = (samples_ - position_ + batch_ - 1) / batch_;
+    const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(std::min(left, steps), end.step - step_count_));
+    run_steps(training, now);
+    steps -= now;
+    if (position_ == samples_) end_epoch(validation);
+  }
+  leave_fallen();
+}
+
+// So many steps of this epoch. Masks are drawn for one at a time.
+template <class T>
+void Population<T>::Block::run_steps(const Samples<T>& training, std::size_t steps) {
+  const bool shuffle = population_.settings_.shuffle, masked = layers_.front().mask != nullptr;
+  const std::size_t k = population_.shape_.fan_in(), m = population_.shape_.fan_out();
+  while (steps > 0) {
+    LaneSamples<T> rest = in_lanes(training);
+    rest.n = samples_ - position_;
+    if (shuffle) {
+      rest.order = order_.data() + position_ * width_;
+    } else {
+      rest.x += position_ * k;
+      if (rest.t != nullptr) rest.t += position_ * m;
+      if (rest.classes != nullptr) rest.classes += position_;
+      if (rest.weight != nullptr) rest.weight += position_;
+    }
+    if (masked) draw_masks(std::min(batch_, rest.n));
+    run_.n_steps = masked ? 1 : steps;
+    const LaneKernels<T>& lanes = *kernels<T>().lanes;
+    const bool online = batch_ == 1 && population_.plain_ && !masked && training.weight == nullptr;
+    (online ? lanes.online_steps[run_.loss] : lanes.steps)(run_, rest);
+    position_ = std::min(position_ + run_.n_steps * batch_, samples_);
+    steps -= run_.n_steps;
+  }
+}
+
+// A parameter that is not finite remains so, in whatever steps follow.
+template <class T>
+void Population<T>::Block::check_parameters() {
+  constexpr std::size_t U = lane_unit<T>;
+  const T* p = run_.parameters;
+  for (T* check = run_.check; check != run_.check + width_; check += U)
+    for (std::size_t i = 0; i < population_.n_parameters_; ++i, p += U)
+      for (std::size_t lane = 0; lane < U; ++lane) check[lane] += p[lane] * T(0);
+}
+
+template <class T>
+void Population<T>::Block::leave_fallen() {
+  for_each_live([&](std::size_t lane) {
+    if (run_.check[lane] == T(0)) return;
+    fallen_.push_back(members_[lane]);
+    live_[lane] = 0;
+  });
+}
+
+template <class T>
+void Population<T>::Block::end_epoch(const Samples<T>* validation) {
+  const std::size_t at = losses_.size();
+  losses_.resize(at + 2 * width_, std::nan(""));
+  double *const of_training = &losses_[at], *const of_validation = of_training + width_;
+  if (validation != nullptr) {
+    LaneRun<T> run = run_;
+    std::vector<LaneLayer<T>> unmasked = layers_;
+    for (LaneLayer<T>& layer : unmasked) layer.mask = nullptr;
+    run.layers = unmasked.data();
+    kernels<T>().lanes->mean_loss(run, in_lanes(*validation), evaluation_rows(population_.shape_, validation->n),
+                                  of_validation);
+  }
+  for (std::size_t lane = 0; lane < width_; ++lane) of_training[lane] = run_.epoch_loss[lane] / run_.epoch_weight[lane];
+  position_ = 0;
+  ++epoch_;
+}
+
+// --- the population -------------------------------------------------------------------------------------------------------
+
+template <class T>
+Population<T>::Population(const Network<T>& shape, PopulationSettings settings)
+    : shape_(shape),
+      settings_(std::move(settings)),
+      n_parameters_(shape.n_parameters()),
+      members_(settings_.members.size()) {
+  const OptimizerKernels<T>& optimizer = kernels<T>().optimizers[settings_.optimizer];
+  const MemberSettings& first = settings_.members.front();
+  slots_ = static_cast<std::size_t>(optimizer.slots(first.optimizer));
+  plain_ = optimizer.plain(first.optimizer) && !first.regularization.penalizes() && !first.regularization.clips();
+  state_ = Buffer<T>(size() * slots_ * n_parameters_);
+}
+
+template <class T>
+void Population<T>::resume(std::size_t member, const Standing& standing, EpochLosses losses) {
+  members_[member] = {standing, std::move(losses)};
+}
+
+// As many lanes as the second cache holds, but enough blocks for the threads.
+template <class T>
+std::size_t Population<T>::width_for(std::size_t n_active) const {
+  constexpr std::size_t unit = lane_unit<T>, most = 4 * unit, cache = 256 * 1024;
+  std::size_t units = 0;
+  for (const Layer& layer : shape_.layers()) units += layer.fan_out;
+  const std::size_t per_lane =
+      sizeof(T) * (n_parameters_ * (1 + slots_ + (plain_ ? 0 : 1)) + batch_ * (shape_.fan_in() + 3 * units));
+  const std::size_t share = (n_active + num_threads() - 1) / num_threads();
+  const std::size_t wanted = std::min({most, cache / per_lane, share});
+  return std::max<std::size_t>((std::min(wanted + unit - 1, most)) / unit, 1) * unit;
+}
+
+template <class T>
+void Population<T>::run(T* parameters, const std::vector<std::size_t>& active, const Samples<T>& training,
+                        const Samples<T>* validation, const typename Trainer<T>::End& end, const Stop& stop) {
+  parameters_ = parameters;
+  std::vector<std::size_t> queue = active;
+  const auto place = [&](std::size_t m) {
+    const Standing& s = members_[m].standing;
+    return std::tuple(members_[m].epoch(), s.step_count, s.samples == training.n ? s.position : 0);
+  };
+  std::sort(queue.begin(), queue.end(),
+            [&](std::size_t a, std::size_t b) { return std::pair(place(a), a) < std::pair(place(b), b); });
+  batch_ = std::min(settings_.batch_size, training.n);
+  const std::size_t width = width_for(queue.size()), at_a_time = 2 * num_threads();
+  std::vector<std::unique_ptr<Block>> blocks;
+  Stretch stretch;
+  bool stopped = false;
+  for (std::size_t next = 0; next < queue.size() && !stopped;) {
+    std::size_t n_blocks = 0;
+    for (; n_blocks < at_a_time && next < queue.size(); ++n_blocks) {
+      std::size_t n = 1;
+      while (n < width && next + n < queue.size() && place(queue[next + n]) == place(queue[next])) ++n;
+      if (blocks.size() == n_blocks) blocks.push_back(std::make_unique<Block>(*this, width));
+      blocks[n_blocks]->load(&queue[next], n, training);
+      next += n;
+    }
+    const auto all_at_end = [&] {
+      return std::all_of(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(n_blocks),
+                         [&](const auto& block) { return block->at_end(end); });
+    };
+    while (!all_at_end() && !stopped) {
+      stretch.take([&] {
+        parallel_for(n_blocks,
+                     [&](std::size_t i) noexcept { blocks[i]->advance(training, validation, end, stretch.steps()); });
+      });
+      stopped = stop();
+    }
+    for (std::size_t i = 0; i < n_blocks; ++i) {
+      blocks[i]->save();
+      fallen_.insert(fallen_.end(), blocks[i]->fallen().begin(), blocks[i]->fallen().end());
+    }
+  }
+}
+
+template class Population<float>;
+template class Population<double>;
+
+}  // namespace backpropc

@@ -1,0 +1,76 @@
+// Many networks of one shape, each trained as a Trainer would train it, side by side in the lanes of vectors.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "training/trainer.hpp"
+
+namespace backpropc {
+
+// What differs from member to member. What is on for one must be on for all: a momentum, penalties, dropout, clip_value.
+struct MemberSettings {
+  std::uint64_t seed = 0;
+  ParameterValues optimizer{};
+  Regularization regularization{};
+};
+
+struct PopulationSettings {
+  Choice loss;
+  int optimizer = 0;
+  std::size_t batch_size = 1;
+  bool shuffle = true;
+  std::vector<MemberSettings> members;
+};
+
+template <class T>
+class Population {
+ public:
+  // The layers are those of `shape`, whose parameters are not looked at.
+  Population(const Network<T>& shape, PopulationSettings settings);
+
+  std::size_t size() const { return settings_.members.size(); }
+  std::size_t n_parameters() const { return n_parameters_; }
+  const PopulationSettings& settings() const { return settings_; }
+  const Network<T>& shape() const { return shape_; }
+  // (members, slots, n_parameters)
+  Buffer<T>& optimizer_state() { return state_; }
+  std::size_t slots() const { return slots_; }
+  const Standing& standing(std::size_t member) const { return members_[member].standing; }
+  const EpochLosses& losses(std::size_t member) const { return members_[member].losses; }
+  void resume(std::size_t member, const Standing& standing, EpochLosses losses);
+  void set_learning_rate(std::size_t member, double rate) { settings_.members[member].optimizer[0] = rate; }
+
+  // Trains these members, each a row of (members, n_parameters), as Trainer::fit would, from where it stands. stop() is asked
+  // now and then by the calling thread; members it finds in the middle stay there, to go on in another call. A member of which
+  // a number is not finite is left as it was before the call, and named in fallen(): lanes do not look for the step.
+  void run(T* parameters, const std::vector<std::size_t>& active, const Samples<T>& training,
+           const Samples<T>* validation, const typename Trainer<T>::End& end, const Stop& stop);
+  // In all runs.
+  const std::vector<std::size_t>& fallen() const { return fallen_; }
+
+ private:
+  class Block;
+  struct Member {
+    Standing standing;
+    EpochLosses losses;
+    std::uint64_t epoch() const { return losses.training.size(); }
+  };
+
+  std::size_t width_for(std::size_t n_active) const;
+
+  Network<T> shape_;
+  PopulationSettings settings_;
+  std::size_t n_parameters_, slots_;
+  bool plain_;               // w −= μ ∂E/∂w is all there is to a step
+  T* parameters_ = nullptr;  // in a run
+  std::size_t batch_ = 0;
+  Buffer<T> state_;
+  std::vector<Member> members_;
+  std::vector<std::size_t> fallen_;
+};
+
+extern template class Population<float>;
+extern template class Population<double>;
+
+}  // namespace backpropc
