@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from . import pretraining
     from .checking import check_gradients
     from .diagnosis import Diagnosis
+    from .population import Population, PopulationHistory
     from .sanity import sanity_check
 
 __version__: str = _core.version
@@ -58,7 +59,13 @@ INITIALIZERS = INITIALIZER.names
 _definitions = definitions.objects()
 
 
-_WHEN_USED = {"check_gradients": "checking", "Diagnosis": "diagnosis", "sanity_check": "sanity"}  # where they live
+_WHEN_USED = {  # where they live
+    "check_gradients": "checking",
+    "Diagnosis": "diagnosis",
+    "Population": "population",
+    "PopulationHistory": "population",
+    "sanity_check": "sanity",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -92,6 +99,8 @@ __all__ = [
     "History",
     "Loss",
     "Network",
+    "Population",
+    "PopulationHistory",
     "State",
     "Trace",
     "Trainer",

@@ -8,13 +8,15 @@ by its name (``"logistic"``), or as an object where it takes parameters (``bp.SG
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
 
 from . import _core, _methods
 from ._arguments import real_number, shown, truth, whole_number
 
-Value: TypeAlias = float | bool | str  # of a parameter
+Value: TypeAlias = float | bool | str  # of a parameter; a tuple of them holds one for each of many networks
 
 
 class Definition:
@@ -42,12 +44,36 @@ class Definition:
             raise TypeError(f"{self.name}: {error}; write {_usage(self.entry)}") from None
         parameters = self.entry["parameters"]
         values = {p["name"]: _checked(self.name, p, given.get(p["name"], p["default"])) for p in parameters}
-        for relation in self.entry["relations"]:
-            _check_relation(self.name, values, *relation)
-        numbers = [_number(p, v) for p, v in zip(parameters, values.values(), strict=True)]
-        choice = self.family.choose(self.family.index[self.name], numbers)
+        for each in _one_by_one(self.name, values):
+            for relation in self.entry["relations"]:
+                _check_relation(self.name, each, *relation)
+        self._adopt(values)
+
+    def _adopt(self, values: dict[str, Any]) -> None:
+        """Become the definition of these values, which have been checked."""
         object.__setattr__(self, "parameters", values)
-        object.__setattr__(self, "_choice", choice)
+        if self.several is None:
+            choice = self.family.choose(self.family.index[self.name], self.numbers())
+            object.__setattr__(self, "_choice", choice)
+
+    def numbers(self) -> list[float]:
+        """Return the numbers by which the core knows the values."""
+        return [_number(p, v) for p, v in zip(self.entry["parameters"], self.parameters.values(), strict=True)]
+
+    @property
+    def several(self) -> int | None:
+        """Of how many networks it has the parameters; None where they are the same for all."""
+        values: Iterable[Any] = self.parameters.values()
+        return next((len(value) for value in values if isinstance(value, tuple)), None)
+
+    def one_by_one(self) -> list[Definition]:
+        """Return the definition of each network, where it has those of several."""
+        found = []
+        for values in _one_by_one(self.name, self.parameters):
+            definition = object.__new__(type(self))
+            definition._adopt(values)
+            found.append(definition)
+        return found
 
     def __getattr__(self, name: str) -> Value:
         if not name.startswith("_") and name in self.parameters:
@@ -127,8 +153,8 @@ class Family:
         }
         return type(entry["name"], (Definition,), members)
 
-    def resolve(self, value: object, argument: str) -> Definition:
-        """Return the definition that `value` names or is.
+    def resolve(self, value: object, argument: str, several_allowed: bool = False) -> Definition:
+        """Return the definition that `value` names or is; one of several networks only where that is allowed.
 
         Raises
         ------
@@ -140,6 +166,11 @@ class Family:
         if isinstance(value, Definition):
             if value.family is not self:
                 raise TypeError(f"{argument} is {value!r}, {_a(value.family.kind)}; it must be {_a(self.kind)}")
+            if value.several is not None and not several_allowed:
+                raise ValueError(
+                    f"{argument} has parameters of {value.several} networks; it must have one number for each "
+                    "parameter (bp.Population takes one for each network)"
+                )
             return value
         if not isinstance(value, str):
             must = f"it must be a name or {_a(self.kind)} object: {self._list()}"
@@ -202,7 +233,7 @@ def _allowed(p: dict[str, Any]) -> str:
     return f"a number in {left}{low:g}, {high:g}{right}"
 
 
-def _checked(owner: str, p: dict[str, Any], value: object) -> Value:
+def _checked(owner: str, p: dict[str, Any], value: object) -> Any:
     name = f"{owner}: {p['name']}"
     if p["is_flag"]:
         return truth(value, name)
@@ -210,12 +241,30 @@ def _checked(owner: str, p: dict[str, Any], value: object) -> Value:
         return _one_of(p["choices"], value, name)
     if p.get("is_whole"):
         return whole_number(value, name, p["low"])
+    if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 and len(value) > 0:
+        return tuple(_within(p, each, f"{name}[{i}]") for i, each in enumerate(value))
+    return _within(p, value, name)
+
+
+def _within(p: dict[str, Any], value: object, name: str) -> float:
     number = real_number(value, name)
     above = number >= p["low"] if p["low_included"] else number > p["low"]
     below = number <= p["high"] if p["high_included"] else number < p["high"]
     if not (above and below):
         raise ValueError(f"{name} is {number}; it must be {_allowed(p)}")
     return number
+
+
+def _one_by_one(owner: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the values for each network: one dictionary where they are the same for all."""
+    counts = {name: len(value) for name, value in values.items() if isinstance(value, tuple)}
+    if not counts:
+        return [values]
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"{owner}: {counts} are the numbers of values; they must be equal, one for each network")
+    count = next(iter(counts.values()))
+    columns = {name: value if name in counts else (value,) * count for name, value in values.items()}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _one_of(choices: tuple[str, ...], value: object, name: str) -> str:

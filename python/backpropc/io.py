@@ -194,8 +194,8 @@ def _load(
 # --- the configuration ------------------------------------------------------------------------------------------------
 
 
-def _configuration(metadata: dict[str, str]) -> dict[str, Any]:
-    """Return the configuration, if it is one that this version knows."""
+def _parse_configuration(metadata: dict[str, str]) -> dict[str, Any]:
+    """Return the configuration of a file whose format this version knows."""
     if metadata.get("format") != FORMAT:
         raise ValueError(f"its format is {shown(metadata.get('format'))}; it must be {FORMAT!r}: it is not one of ours")
     version = metadata.get("version", "")
@@ -204,7 +204,14 @@ def _configuration(metadata: dict[str, str]) -> dict[str, Any]:
     if int(version) > VERSION:
         raise ValueError(f"its version is {version}; this backpropc reads up to {VERSION}: a newer one wrote the file")
     same_names(metadata, {"format": 0, "version": 0, "configuration": 0}, "its metadata")
-    configuration = parse(metadata["configuration"], "configuration")
+    return parse(metadata["configuration"], "configuration")
+
+
+def _configuration(metadata: dict[str, str]) -> dict[str, Any]:
+    """Return the configuration of a network or a trainer."""
+    configuration = _parse_configuration(metadata)
+    if "population" in configuration:
+        raise ValueError("it holds a population: load it by backpropc.Population.load")
     if "trainer" in configuration:
         names, optional = ("network", "trainer", "standing", "metrics"), ("early_stopping", "preprocessing")
         require_object(configuration, names, "configuration", optional)

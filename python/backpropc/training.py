@@ -57,6 +57,13 @@ def trainer_class(dtype: np.dtype[Any]) -> type[_core.Trainer]:
     return cast("type[_core.Trainer]", _core.TrainerFloat32 if dtype == FLOAT32 else _core.TrainerFloat64)
 
 
+def check_numbers(optimizer: Definition, dtype: np.dtype[Any]) -> None:
+    """Raise a ValueError for a number of an optimizer that is not finite in the network's dtype."""
+    for name, value in optimizer.parameters.items():
+        if isinstance(value, float) and abs(value) > LARGEST[dtype]:
+            raise ValueError(f"optimizer: {name} is {value}; it must be finite in {dtype}, the network's dtype")
+
+
 def _stopper(rule: object, names: list[str], network: Network, seen: Seen | None) -> Stopper | None:
     if rule is None:
         return None
@@ -155,11 +162,7 @@ class Trainer:
         self._network = network
         self._loss = LOSS.resolve(loss, "loss")
         self._optimizer = OPTIMIZER.resolve(optimizer, "optimizer")
-        for name, value in self._optimizer.parameters.items():
-            if isinstance(value, float) and abs(value) > LARGEST[network.dtype]:
-                raise ValueError(
-                    f"optimizer: {name} is {value}; it must be finite in {network.dtype}, the network's dtype"
-                )
+        check_numbers(self._optimizer, network.dtype)
         if schedule is not None and "learning_rate" not in self._optimizer.parameters:
             raise ValueError(
                 f"schedule is {shown(schedule)}, but {self._optimizer.name} has no learning rate; it must be None"

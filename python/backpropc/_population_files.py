@@ -1,0 +1,265 @@
+"""Populations in files: as networks and trainers are (see `io`), with a row for each network in every tensor.
+
+The configuration's ``network`` is the networks' shape, ``population`` their number. That of a population which has been
+in a run has also ``run``: the arguments, each ``{"all": value}`` or ``{"each": [values]}``, the epoch it is to reach,
+how many epochs the longest history has, the metrics' names. The tensors are ``parameters`` and ``seeds``; ``masks.0``,
+… of layers that have one; and of a run ``run.seeds``, the numbers of `States` by their names, ``run.optimizer``,
+``history.loss``, ``history.val_loss`` and ``metrics.0``, ….
+A seed is two numbers of 32 bits, the higher first, since the format here holds floating-point numbers alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from ._arguments import FLOAT64, FloatArray, shown, truth, whole_number
+from ._members import ARGUMENTS, States
+from ._safetensors import Expected, File, require_object
+from .custom import customs_by_name
+from .io import (
+    Customs,
+    _decoded,
+    _encoded,
+    _metrics,
+    _network_configuration,
+    _opened,
+    _plans,
+    _write,
+)
+from .network import Network
+from .population import Population, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+AnyPopulation = TypeVar("AnyPopulation", bound=Population)
+
+COLUMNS = ("epochs", "validated", "ended", "diverged", "least", "waited")
+COUNTS = ("step_count", "samples", "position")
+
+
+def save_population(population: Population, path: object) -> None:
+    """Write a population to a file; see `Population.save`."""
+    configuration: dict[str, Any] = {
+        "network": _network_configuration(population._shape),
+        "population": {"n": population.n},
+    }
+    tensors: dict[str, FloatArray] = {"parameters": population.parameters, "seeds": _halves(population.seeds)}
+    masks = ((i, layer.mask) for i, layer in enumerate(population._shape.layers))
+    tensors.update({f"masks.{i}": mask for i, mask in masks if mask is not None})
+    run = population._run
+    if run is not None:
+        names = list(dict.fromkeys(n for each in run.states.metrics for values in each.values() for n in values))
+        longest = max(map(len, run.states.losses))
+        configuration["run"] = {
+            "arguments": settings_of(run),
+            "until": run.until,
+            "epochs": longest,
+            "metrics": names,
+            "has_best": run.states.best is not None,
+        }
+        tensors["run.seeds"] = _halves(run.seeds)
+        tensors.update(_state_tensors(run.states, population, longest, names))
+    _write(path, configuration, tensors)
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """Return a run's arguments as JSON has them; a TypeError tells of one that is a function of the user's."""
+    settings = {}
+    for member in run.members:
+        if member.like._method is not None:
+            raise ValueError(f"optimizer is {member.optimizer!r}, whose runs cannot be resumed; it must be another")
+    for name in ARGUMENTS:
+        own = [m.optimizer if name == "optimizer" else m.arguments[name] for m in run.members]
+        encoded = [_encoded(_plain(value), name) for value in own]
+        same = all(value == encoded[0] for value in encoded)
+        settings[name] = {"all": encoded[0]} if same else {"each": encoded}
+    return settings
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def load_population(cls: type[AnyPopulation], path: object, custom: object = None) -> AnyPopulation:
+    """Return the population of a file; see `Population.load`."""
+    customs = customs_by_name(custom)
+    with _opened(path) as file:
+        configuration = _configuration(file)
+        plans, dtype = _plans(configuration["network"], customs)
+        require_object(configuration["population"], ("n",), "population")
+        n = whole_number(configuration["population"]["n"], "population: n", 1)
+        size = sum((plan.fan_in + 1) * plan.fan_out for plan in plans)
+        expected = {"parameters": Expected(dtype, (n, size)), "seeds": Expected(FLOAT64, (n, 2))}
+        layers = configuration["network"]["layers"]
+        of_mask = {i: (p.fan_in, p.fan_out) for i, p in enumerate(plans) if "masked" in layers[i]}
+        expected.update({f"masks.{i}": Expected(np.dtype(np.bool_), shape) for i, shape in of_mask.items()})
+        settings = _run_settings(configuration["run"], customs) if "run" in configuration else None
+        if settings is None:
+            file.expect(expected)
+        else:
+            slots = _slots_in(file, n, size)
+            expected.update(_expected_states(settings, dtype, n, size, slots))
+            file.expect(expected)
+        population = cls.__new__(cls)
+        population._adopt(Network._of_zeros(plans, dtype), _seeds(file, "seeds", n))
+        for i, shape in of_mask.items():
+            mask = np.empty(shape, np.uint8)
+            file.read_into(f"masks.{i}", mask)
+            population._shape.layers[i].mask = mask
+        file.read_into("parameters", population.parameters)  # of those that diverged they need not be finite
+        if settings is not None:
+            population._run = _read_run(file, population, settings, slots)
+        return population
+
+
+def _configuration(file: File) -> dict[str, Any]:
+    from .io import FORMAT, _parse_configuration
+
+    configuration = _parse_configuration(file.metadata)
+    if "population" not in configuration:
+        raise ValueError(f"it holds no population: load it by backpropc.Network.load or Trainer.load (format {FORMAT})")
+    require_object(configuration, ("network", "population"), "configuration", optional=("run",))
+    return configuration
+
+
+def _run_settings(value: Any, customs: Customs) -> dict[str, Any]:
+    """Return what the header says of a run."""
+    require_object(value, ("arguments", "until", "epochs", "metrics", "has_best"), "run")
+    require_object(value["arguments"], ARGUMENTS, "run: arguments")
+    arguments = {}
+    for name, argument in value["arguments"].items():
+        if not isinstance(argument, dict) or len(argument) != 1 or not argument.keys() <= {"all", "each"}:
+            raise ValueError(f"run: {name} is {shown(argument)}; it must be an object of 'all' or of 'each'")
+        if "each" in argument and not isinstance(argument["each"], list):
+            raise ValueError(f"run: {name} is {shown(argument)}; 'each' must be a list")
+        arguments[name] = (
+            [_decoded(each, name, customs) for each in argument["each"]]
+            if "each" in argument
+            else _decoded(argument["all"], name, customs)
+        )
+    return {
+        "arguments": arguments,
+        "until": whole_number(value["until"], "run: until", 0),
+        "epochs": whole_number(value["epochs"], "run: epochs", 0),
+        "metrics": _metrics(value["metrics"]),
+        "has_best": truth(value["has_best"], "run: has_best"),
+    }
+
+
+# --- the numbers ------------------------------------------------------------------------------------------------------
+
+
+def _state_tensors(states: States, population: Population, longest: int, metrics: list[str]) -> dict[str, FloatArray]:
+    n = population.n
+    columns = {
+        "epochs": [len(losses) for losses in states.losses],
+        **{name: getattr(states, name) for name in COLUMNS[1:]},
+        **states.standing,
+    }
+    tensors = {f"run.{name}": np.array(column, np.float64) for name, column in columns.items()}
+    width = max(map(len, states.optimizer))
+    state = np.zeros((n, width), population.dtype)
+    for row, own in zip(state, states.optimizer, strict=True):
+        row[: len(own)] = own
+    tensors["run.optimizer"] = state
+    if states.best is not None:
+        tensors["run.best"] = states.best
+    tensors["history.loss"] = _rows(states.losses, longest)
+    tensors["history.val_loss"] = _rows(states.val_losses, longest)
+    for index, name in enumerate(metrics):
+        of_all = [[each.get(epoch, {}).get(name, np.nan) for epoch in range(longest)] for each in states.metrics]
+        tensors[f"metrics.{index}"] = _rows(of_all, longest)
+    return tensors
+
+
+def _rows(lists: Sequence[ArrayLike], longest: int) -> FloatArray:
+    rows = np.full((len(lists), longest), np.nan)
+    for row, own in zip(rows, lists, strict=True):
+        row[: np.size(own)] = own
+    return rows
+
+
+def _slots_in(file: File, n: int, size: int) -> int:
+    """Return how many numbers of the optimizers' state the file has for each parameter."""
+    entry = file._tensors.get("run.optimizer")
+    shape = entry.get("shape") if isinstance(entry, dict) else None
+    if isinstance(shape, list) and len(shape) == 2 and all(type(s) is int for s in shape) and shape[1] % size == 0:
+        return int(shape[1]) // size
+    raise ValueError(f"tensor run.optimizer is {shown(entry)}; it must have a row of numbers for each network")
+
+
+def _expected_states(
+    settings: dict[str, Any], dtype: np.dtype[Any], n: int, size: int, slots: int
+) -> dict[str, Expected]:
+    column, history = Expected(FLOAT64, (n,)), Expected(FLOAT64, (n, settings["epochs"]))
+    expected = {f"run.{name}": column for name in (*COLUMNS, *_standing_names())}
+    expected["run.seeds"] = Expected(FLOAT64, (n, 2))
+    expected["run.optimizer"] = Expected(dtype, (n, slots * size))
+    if settings["has_best"]:
+        expected["run.best"] = Expected(dtype, (n, size))
+    for name in ("history.loss", "history.val_loss", *(f"metrics.{i}" for i in range(len(settings["metrics"])))):
+        expected[name] = history
+    return expected
+
+
+def _standing_names() -> tuple[str, ...]:
+    return (*COUNTS, "epoch_loss", "epoch_weight", "former_loss")
+
+
+def _read_run(file: File, population: Population, settings: dict[str, Any], slots: int) -> Run:
+    n, longest = population.n, settings["epochs"]
+    run = Run(population, settings["arguments"], _seeds(file, "run.seeds", n), settings["until"])
+    states = run.states
+    columns = {name: np.empty(n) for name in (*COLUMNS, *_standing_names())}
+    for name, column in columns.items():
+        file.read_into(f"run.{name}", column)
+    for name in ("epochs", "validated", "waited", *COUNTS):
+        _require_whole(columns[name], f"run.{name}")
+    if (columns["epochs"] > longest).any() or (columns["position"] > columns["samples"]).any():
+        raise ValueError("run: epochs must be at most those of the history, and position at most samples")
+    states.standing = {name: columns[name] for name in _standing_names()}
+    states.validated, states.waited = columns["validated"].astype(int).tolist(), columns["waited"].astype(np.int64)
+    states.ended, states.diverged, states.least = columns["ended"] != 0, columns["diverged"] != 0, columns["least"]
+    state = np.empty((n, slots * population.n_parameters), population.dtype)
+    file.read_into("run.optimizer", state)
+    if settings["has_best"]:
+        states.best = np.empty_like(population.parameters)
+        file.read_into("run.best", states.best)
+    tables = [np.empty((n, longest)) for _ in ("loss", "val_loss", *settings["metrics"])]
+    names = ("history.loss", "history.val_loss", *(f"metrics.{i}" for i in range(len(settings["metrics"]))))
+    for name, table in zip(names, tables, strict=True):
+        file.read_into(name, table)
+    for i, epochs in enumerate(columns["epochs"].astype(int).tolist()):
+        width = len(run.members[i].like._core.optimizer_state())
+        if width > state.shape[1]:
+            raise ValueError(f"run.optimizer has {state.shape[1]} numbers for network {i}; its optimizer has {width}")
+        states.optimizer[i] = state[i, :width] if states.standing["step_count"][i] else state[i, :0]
+        states.losses[i], states.val_losses[i] = (table[i, :epochs].copy() for table in tables[:2])
+        for name, table in zip(settings["metrics"], tables[2:], strict=True):
+            for epoch in np.flatnonzero(~np.isnan(table[i, :epochs])).tolist():
+                states.metrics[i].setdefault(epoch, {})[name] = float(table[i, epoch])
+    return run
+
+
+def _require_whole(column: FloatArray, name: str) -> None:
+    if not ((column >= 0.0) & (column < 2.0**53) & (column == np.floor(column))).all():
+        raise ValueError(f"{name} must hold whole numbers of at least 0")
+
+
+def _halves(seeds: NDArray[np.uint64]) -> FloatArray:
+    return np.stack([seeds >> np.uint64(32), seeds & np.uint64(2**32 - 1)], axis=1).astype(np.float64)
+
+
+def _seeds(file: File, name: str, n: int) -> FloatArray:
+    halves = np.empty((n, 2))
+    file.read_into(name, halves)
+    _require_whole(halves, name)
+    if (halves >= 2.0**32).any():
+        raise ValueError(f"{name} must hold numbers below 2**32")
+    high, low = halves.astype(np.uint64).T
+    return np.asarray(high << np.uint64(32) | low)

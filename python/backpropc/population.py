@@ -1,0 +1,793 @@
+"""Many networks of one shape, trained side by side: seeds, learning rates, folds, ensembles."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from . import _core
+from ._arguments import FloatArray, network_dtype, quick_array, seed_value, shape_error, shown, truth, whole_number
+from ._checkpoints import NEVER
+from ._files import check_writable, file_name
+from ._members import (
+    ARGUMENTS,
+    Lanes,
+    Member,
+    States,
+    Work,
+    has_custom,
+    in_groups,
+    make_members,
+    refuse_not_finite,
+    train_alone,
+)
+from ._samples import samples_for
+from ._weights import ClassWeight
+from .definitions import LOSS, Definition
+from .history import History
+from .layers import Dense, plan_layers
+from .monitoring import Callback, EarlyStopping, Metric, Progress
+from .network import Network
+from .schedules import Schedules
+from .training import Trainer
+
+if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Self
+
+    Seeds = int | np.random.Generator | ArrayLike | None
+
+
+class PopulationHistory:
+    """What a population's run recorded: a `History` for each network, and all of them as arrays.
+
+    Attributes
+    ----------
+    history : dict of str to ndarray, shape (n, epochs)
+        ``"loss"``, ``"val_loss"`` where there were validation data, and the metrics; nan after a network's last epoch.
+    loss, val_loss : ndarray, shape (n, epochs)
+        The same arrays; ``val_loss`` has no columns where there were no validation data.
+    """
+
+    def __init__(self, first: list[int], columns: list[dict[str, FloatArray]]) -> None:
+        self._first, self._columns = first, columns  # of each network: its first epoch, and its numbers by name
+        names = dict.fromkeys(name for each in columns for name in each)
+        longest = max((len(each["loss"]) for each in columns), default=0)
+        self.history = {name: np.full((len(columns), longest), np.nan) for name in names}
+        for i, each in enumerate(columns):
+            for name, values in each.items():
+                self.history[name][i, : len(values)] = values
+
+    @overload
+    def __getitem__(self, index: int) -> History: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[History]: ...
+    def __getitem__(self, index: int | slice) -> History | list[History]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        first, own = self._first[index], self._columns[index]
+        epochs = list(range(first, first + len(own["loss"])))
+        return History(epochs, {name: values.tolist() for name, values in own.items()})
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __iter__(self) -> Iterator[History]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def loss(self) -> FloatArray:
+        """Training loss of each network and epoch."""
+        return self.history["loss"]
+
+    @property
+    def val_loss(self) -> FloatArray:
+        """Validation loss of each network and epoch."""
+        return self.history.get("val_loss", np.empty((len(self), 0)))
+
+    def last(self, name: str) -> FloatArray:
+        """Return each network's last number.
+
+        Parameters
+        ----------
+        name : str
+            A name of the history.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            nan where a network has no such number.
+        """
+        rows = (each.get(name, np.empty(0)) for each in self._columns)
+        return np.array([row[-1] if row.size else math.nan for row in rows])
+
+    def __repr__(self) -> str:
+        epochs = self.loss.shape[1] if self.history else 0
+        return f"PopulationHistory({len(self)} networks, {epochs} epochs)"
+
+
+class Population:
+    """Networks of one shape, trained side by side: a network to each lane of the processor's vectors.
+
+    Network i is bit for bit the one that `Network` makes with seed + i, and after `fit` the one that `Trainer` makes
+    of it with the same arguments and seed + i: for any n, on any machine, with any number of threads. Together they
+    learn several times as fast as one after the other; networks so large that one keeps a core busy are trained one
+    after the other.
+
+    Parameters
+    ----------
+    layers, activation, output_activation, initializer, bias_initializer, dtype
+        As for `Network`.
+    n : int
+        How many networks, at least 1.
+    seed, rng : None, int, numpy.random.Generator, or array_like of int, shape (n,)
+        Network i begins as ``Network(..., seed=seed + i)``, or with seed[i].
+
+    Attributes
+    ----------
+    parameters : ndarray, shape (n, n_parameters)
+        The parameters of each network in a row, as in `Network.parameters`; writing to it changes the networks.
+    seeds : ndarray of uint64, shape (n,)
+        The networks' seeds.
+    diverged : ndarray of bool, shape (n,)
+        Whether a network's loss became infinite or nan in the last run: it is as it was before that step.
+
+    Raises
+    ------
+    TypeError
+        An argument is of the wrong type.
+    ValueError
+        As for `Network`, or seeds are not one for each network.
+
+    Examples
+    --------
+    >>> import numpy as np, backpropc as bp
+    >>> pop = bp.Population([8, 3, 8], n=100, seed=0)
+    >>> rates = np.geomspace(0.01, 3, 100)
+    >>> history = pop.fit(np.eye(8), np.eye(8), optimizer=bp.SGD(rates), batch_size=1, epochs=500)
+    >>> history.loss.shape, pop.predict(np.eye(8)).shape
+    ((100, 500), (100, 8, 8))
+    >>> pop.best()
+    Network(8 → 3 logistic → 8 logistic, float32, 59 parameters)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int] | Sequence[Dense],
+        n: int,
+        activation: str | Definition | None = None,
+        output_activation: str | Definition | None = None,
+        *,
+        seed: Seeds = None,
+        rng: Seeds = None,
+        dtype: DTypeLike = "float32",
+        initializer: str | Definition | None = None,
+        bias_initializer: str | Definition | None = None,
+    ) -> None:
+        plans = plan_layers(
+            layers,
+            activation=activation,
+            output_activation=output_activation,
+            initializer=initializer,
+            bias_initializer=bias_initializer,
+        )
+        count = whole_number(n, "n", 1)
+        self._adopt(Network._of_zeros(plans, network_dtype(dtype)), _seeds(seed, rng, count))
+        for index, plan in enumerate(plans):
+            _core.initialize_rows(
+                self._shape._core,
+                self._parameters,
+                index,
+                self.seeds,
+                plan.initializer._choice,
+                plan.bias_initializer._choice,
+            )
+        kept = np.ones(self.n_parameters, np.bool_)
+        for layer, (w, _) in zip(self._shape.layers, self._shape._split(kept), strict=True):
+            if layer.mask is not None:
+                w[...] = layer.mask
+        self._parameters[:, ~kept] = 0
+
+    def _adopt(self, shape: Network, seeds: FloatArray) -> None:
+        """Become a population of zeros."""
+        self._shape, self.seeds = shape, seeds
+        size = len(seeds) * shape.n_parameters * shape.dtype.itemsize
+        try:
+            self._parameters = np.zeros((len(seeds), shape.n_parameters), shape.dtype)
+        except (MemoryError, ValueError):
+            raise MemoryError(f"cannot allocate {size} bytes for {len(seeds)} networks") from None
+        self._run: Run | None = None
+        self._is_busy = False
+
+    @property
+    def parameters(self) -> FloatArray:
+        """Each network's parameters in a row: the population's own memory."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, value: ArrayLike) -> None:
+        from .layers import write_into
+
+        write_into(self._parameters, value, "parameters")
+
+    @property
+    def n(self) -> int:
+        """Number of networks."""
+        return len(self.seeds)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of units, from the input to the output."""
+        return self._shape.sizes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self._shape.dtype
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases of one network."""
+        return self._shape.n_parameters
+
+    @property
+    def diverged(self) -> FloatArray:
+        """Which networks ended the last run with a loss that is not finite."""
+        return np.zeros(self.n, np.bool_) if self._run is None else self._run.states.diverged.copy()
+
+    @property
+    def history(self) -> PopulationHistory:
+        """All epochs of the last run, also those of a `fit` that was interrupted."""
+        if self._run is None:
+            return PopulationHistory([0] * self.n, [{"loss": np.empty(0)}] * self.n)
+        return self._run.history([0] * self.n)
+
+    def __len__(self) -> int:
+        return self.n
+
+    @overload
+    def __getitem__(self, index: int) -> Network: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | FloatArray) -> Population: ...
+    def __getitem__(self, index: Any) -> Network | Population:
+        """Return one network, or a population of some; either of its own memory."""
+        if isinstance(index, (int, np.integer)) and not isinstance(index, (bool, np.bool_)):
+            if not -self.n <= index < self.n:
+                raise IndexError(f"index is {index}; it must be at least {-self.n} and below {self.n}")
+            network = self._shape.copy()
+            network.parameters[:] = self._parameters[index]
+            return network
+        try:
+            chosen = np.arange(self.n)[index if isinstance(index, slice) else np.asarray(index)]
+        except (IndexError, TypeError) as error:
+            raise type(error)(f"index is {shown(index)}: {error}") from None
+        if chosen.ndim != 1 or len(chosen) == 0:
+            raise IndexError(f"index is {shown(index)}; it must choose at least one of {self.n} networks")
+        some = type(self).__new__(type(self))
+        some._adopt(self._shape.copy(), self.seeds[chosen])
+        some._parameters[:] = self._parameters[chosen]
+        return some
+
+    def __iter__(self) -> Iterator[Network]:
+        return (self[i] for i in range(self.n))
+
+    def __repr__(self) -> str:
+        return f"Population({self.n} of {self._shape!r})"
+
+    def copy(self) -> Population:
+        """Return a population of its own memory with the same networks, which has not been in a run."""
+        return self[:]
+
+    def __copy__(self) -> Population:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Population:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self._shape, self.seeds, self._parameters)
+
+    def predict(self, x: ArrayLike) -> FloatArray:
+        """Return every network's output.
+
+        Parameters
+        ----------
+        x : array_like, shape (samples, fan_in) or (fan_in,)
+            Samples, or one.
+
+        Returns
+        -------
+        ndarray, shape (n, samples, fan_out) or (n, fan_out)
+            ``predict(x)[i]`` is bit for bit ``population[i].predict(x)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `Network.predict`.
+        """
+        rows = quick_array(x, "x", self.dtype)
+        fan_in = self.sizes[0]
+        if not 0 < rows.ndim <= 2 or rows.shape[-1] != fan_in:
+            raise shape_error("x", rows.shape, f"(n, {fan_in}), or ({fan_in},) for one sample")
+        if has_custom(self._shape):
+            return np.stack([network.predict(rows) for network in self])
+        out = _core.predict_all(self._shape._core, self._parameters, rows if rows.ndim == 2 else rows[np.newaxis])
+        return out if rows.ndim == 2 else out[:, 0]
+
+    def mean_predict(self, x: ArrayLike) -> FloatArray:
+        """Return the mean of the networks' outputs: the prediction of an ensemble.
+
+        Parameters
+        ----------
+        x : array_like, shape (samples, fan_in) or (fan_in,)
+            Samples, or one.
+
+        Returns
+        -------
+        ndarray, shape (samples, fan_out) or (fan_out,)
+            Added up in float64, in the networks' order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `Network.predict`.
+        """
+        at_a_time = max(1, 2**22 // (np.size(x) + self.sizes[-1]))
+        total = 0.0
+        for first in range(0, self.n, at_a_time):
+            for one in self[first : first + at_a_time].predict(x):
+                total = total + one.astype(np.float64)
+        return np.asarray(total / self.n).astype(self.dtype)
+
+    def loss(self, x: ArrayLike, t: ArrayLike, loss: str | Definition = "half_squared_error") -> FloatArray:
+        """Return every network's loss E.
+
+        Parameters
+        ----------
+        x, t, loss
+            As for `Network.loss`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `Network.loss`.
+        """
+        definition = LOSS.resolve(loss, "loss")
+        _, rows, targets = samples_for(self._shape, x, t, definition)
+        refuse_not_finite(self._parameters)
+        if has_custom(self._shape, definition):
+            return np.array([network.loss(x, t, definition) for network in self])
+        like = Trainer(self._shape, definition, "Adam", seed=0)
+        samples = like._core.check(rows, targets)
+        return _core.losses_of_all(self._shape._core, self._parameters, samples, definition._choice)
+
+    @overload
+    def best(self, k: None = None, *, by: str | ArrayLike | None = None) -> Network: ...
+    @overload
+    def best(self, k: int, *, by: str | ArrayLike | None = None) -> Population: ...
+    def best(self, k: int | None = None, *, by: str | ArrayLike | None = None) -> Network | Population:
+        """Return the network of the least loss, or a population of the k best, the best first.
+
+        Parameters
+        ----------
+        k : int or None
+            How many, at least 1 and at most n; None for the best alone.
+        by : str, array_like of shape (n,), or None
+            A name of the history, whose last number counts, or a number for each network: the least is the best, nan
+            the worst. None is ``"val_loss"`` where the last run had validation data, or else ``"loss"``.
+
+        Returns
+        -------
+        Network or Population
+            Of its own memory.
+
+        Raises
+        ------
+        ValueError
+            There was no run and no numbers are given, or an argument is out of its range.
+        """
+        count = 1 if k is None else whole_number(k, "k", 1)
+        if count > self.n:
+            raise ValueError(f"k is {count}; it must be at most {self.n}, as many as there are networks")
+        order = np.argsort(self._scores(by), kind="stable")[:count]
+        return self[int(order[0])] if k is None else self[order]
+
+    def _scores(self, by: str | ArrayLike | None) -> FloatArray:
+        if by is None or isinstance(by, str):
+            history = self.history
+            if not any(history.last("loss") == history.last("loss")):
+                raise ValueError("by is a name of the history, but there was no run; fit first, or give numbers")
+            name = by if by is not None else "val_loss" if history.val_loss.size else "loss"
+            if name not in history.history:
+                raise ValueError(f"by is {name!r}; it must be one of: {', '.join(history.history)}, or numbers")
+            return history.last(name)
+        scores = np.asarray(by, np.float64)
+        if scores.shape != (self.n,):
+            raise shape_error("by", scores.shape, f"({self.n},): a number for each network")
+        return scores
+
+    def fit(
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        loss: Any = "half_squared_error",
+        optimizer: Any = None,
+        epochs: int = 1,
+        batch_size: Any = 32,
+        shuffle: Any = True,
+        seed: Seeds = None,
+        rng: Seeds = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        l1: Any = 0.0,
+        l2: Any = 0.0,
+        dropout: Any = 0.0,
+        input_dropout: Any = 0.0,
+        clip_value: Any = None,
+        clip_norm: Any = None,
+        max_norm: Any = None,
+        schedule: str | Schedules | Sequence[Schedules] | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
+        metrics: Sequence[str | Metric] = (),
+        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 1,
+    ) -> PopulationHistory:
+        """Train every network, as a `Trainer` of its own with these arguments and its seed would.
+
+        Parameters
+        ----------
+        x, t, epochs, validation_data, sample_weight, class_weight, metrics, early_stopping, callbacks
+            As for `Trainer.fit`, the same for all. Early stopping ends each network by itself. With metrics or
+            callbacks the networks are trained one after another.
+        loss, optimizer, batch_size, shuffle, clip_value, clip_norm, max_norm, schedule, input_dropout
+            As for `Trainer`; or a sequence of n, one for each network. An optimizer may have arrays of n for its
+            numbers, as ``bp.SGD(rates)``. With clip_norm or max_norm they are trained one after another.
+        l1, l2, dropout
+            Likewise: n numbers are one for each network, n rows of numbers for its layers. Any other sequence is one
+            of numbers for the layers, the same for all.
+        seed, rng : None, int, numpy.random.Generator, or array_like of int, shape (n,)
+            Of the orders of samples and of dropout: network i's is seed + i, or seed[i]; None is the networks' own.
+        progress : bool
+            Whether to show a bar that counts all networks' epochs, by tqdm.
+        checkpoint : path-like
+            A file to which population and run are saved, after every `checkpoint_every` epochs, at the end and when
+            Ctrl-C stops the training: ``Population.load(checkpoint).resume(x, t)`` goes on to the same bits.
+        checkpoint_every : int
+            After how many epochs.
+
+        Returns
+        -------
+        PopulationHistory
+            Of the epochs of this call.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError, ModuleNotFoundError
+            As for `Trainer.fit`, or an argument is neither one value nor n.
+        RuntimeError
+            Another thread is training the population.
+        KeyboardInterrupt
+            Ctrl-C, after whole steps. `resume` goes on.
+
+        Warns
+        -----
+        RuntimeWarning
+            The loss of some networks was not finite: `diverged` tells which. They are as they were before that step,
+            and the others have gone on.
+        """
+        arguments = {name: value for name, value in locals().items() if name in ARGUMENTS}
+        seeds = self.seeds if seed is None and rng is None else _seeds(seed, rng, self.n)
+        run = Run(self, arguments, seeds, whole_number(epochs, "epochs", 0))
+        return self._go(
+            run,
+            x,
+            t,
+            checkpoint,
+            checkpoint_every,
+            progress,
+            validation_data=validation_data,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            metrics=metrics,
+            early_stopping=early_stopping,
+            callbacks=callbacks,
+        )
+
+    def resume(
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        *,
+        until_epoch: int | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
+        metrics: Sequence[str | Metric] = (),
+        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 1,
+    ) -> PopulationHistory:
+        """Go on with the last `fit`, that was interrupted or loaded, with its settings, to the same bits.
+
+        Parameters
+        ----------
+        x, t, validation_data, sample_weight, class_weight, metrics, early_stopping, callbacks, progress
+            As for `fit`, and the same as then.
+        until_epoch : int or None
+            The epoch since the run's birth up to whose end to train; None is the one that `fit` was to reach.
+        checkpoint, checkpoint_every
+            As for `fit`.
+
+        Returns
+        -------
+        PopulationHistory
+            Of the epochs of this call.
+
+        Raises
+        ------
+        ValueError
+            There is no run to go on with.
+        TypeError, ValueError, OSError, ModuleNotFoundError, RuntimeError, KeyboardInterrupt
+            As for `fit`.
+        """
+        if self._run is None:
+            raise ValueError("there is no run to go on with; fit first, or load a checkpoint")
+        if until_epoch is not None:
+            self._run.until = whole_number(until_epoch, "until_epoch", 0)
+        return self._go(
+            self._run,
+            x,
+            t,
+            checkpoint,
+            checkpoint_every,
+            progress,
+            validation_data=validation_data,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            metrics=metrics,
+            early_stopping=early_stopping,
+            callbacks=callbacks,
+        )
+
+    def _go(
+        self, run: Run, x: Any, t: Any, checkpoint: Any, checkpoint_every: int, progress: bool, **data: Any
+    ) -> PopulationHistory:
+        if self._is_busy:
+            raise RuntimeError("population: another thread is training it already; train a copy (population.copy())")
+        self._is_busy = True
+        try:
+            if run is not self._run:  # those that diverged in a run do not keep the others from going on
+                refuse_not_finite(self._parameters)
+            work = Work(x, t, [min(run.until, NEVER)] * self.n, **data)
+            first = [run.states.epoch(i) for i in range(self.n)]
+            saves = Saves(self, run, checkpoint, whole_number(checkpoint_every, "checkpoint_every", 1))
+            bar = Progress(truth(progress, "progress"), sum(first), min(run.until, NEVER) * self.n)
+            pace = Pace(bar, sum(first), saves)
+            work.shown, work.pause, work.at_pause = pace.show, pace.pause, saves.save_where_due
+            self._run = run
+            try:
+                run.train(work, saves)
+            finally:
+                bar.close()
+        finally:
+            self._is_busy = False
+        run.warn()
+        return run.history(first)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the population, and its last run, to a file in the safetensors format.
+
+        Parameters
+        ----------
+        path : path-like
+            By custom with the ending ``.safetensors``. The file appears whole or not at all.
+
+        Raises
+        ------
+        TypeError
+            `path` is not a path, or an argument of the run is something that no file can hold.
+        ValueError
+            There are too many different arguments for a file's header.
+        OSError
+            The folder is missing or read-only, the disk is full, and so on.
+        """
+        from . import _population_files
+
+        _population_files.save_population(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Definition] | None = None) -> Self:
+        """Return the population of a file, with its run, that `resume` goes on with to the same bits.
+
+        Parameters
+        ----------
+        path : path-like
+            A file that `save` or a checkpoint of `fit` wrote; one from a stranger is safe to load.
+        custom : mapping of str to Activation or Loss, optional
+            What the names stand for that activations and losses of your own have in the file.
+
+        Returns
+        -------
+        Population
+
+        Raises
+        ------
+        TypeError
+            `path` is not a path.
+        ValueError
+            The file is not one that `save` writes: the message says what was found and what must be there.
+        OSError
+            It cannot be read.
+        """
+        from . import _population_files
+
+        return _population_files.load_population(cls, path, custom)
+
+
+class Run:
+    """The settings of a population's last `fit`, and where its members stand."""
+
+    def __init__(self, population: Population, arguments: dict[str, Any], seeds: FloatArray, until: int) -> None:
+        self._population = population
+        self.arguments, self.seeds, self.until = arguments, seeds, until
+        self.members: list[Member] = make_members(population._shape, population.n, arguments)
+        self.states = States.fresh(self.members)
+        self.lanes: Lanes | None = None  # of the group that is being trained
+
+    def train(self, work: Work, saves: Saves) -> None:
+        """Train all members, group by group."""
+        population = self._population
+        has_validation = work.validation_data is not None
+        try:
+            for shares_lanes, group in in_groups(self.members, population._shape, work):
+                if shares_lanes:
+                    self._train_in_lanes(group, work)
+                else:
+                    self._train_one_by_one(group, work)
+            saves.save()
+        except KeyboardInterrupt:
+            saves.save()
+            raise
+        finally:
+            if has_validation:
+                self.states.validated = [self.states.epoch(i) for i in range(population.n)]
+
+    def _train_in_lanes(self, group: FloatArray, work: Work) -> None:
+        population = self._population
+        self.lanes = Lanes(population._shape, self.members, group, self.seeds, self.states)
+        try:
+            fallen = self.lanes.train(population._parameters, work)
+        finally:
+            self.lanes = None
+        self._train_one_by_one(fallen, work)
+
+    def _train_one_by_one(self, group: FloatArray, work: Work) -> None:
+        population = self._population
+        for i in group.tolist():
+            if self.states.ended[i] or self.states.epoch(i) >= work.until[i]:
+                continue
+            network = population[i]
+            try:
+                train_alone(network, self.members[i], i, int(self.seeds[i]), self.states, work)
+            finally:
+                population._parameters[i] = network.parameters
+            work.at_pause()
+
+    def history(self, first: list[int]) -> PopulationHistory:
+        """Return what was recorded from those epochs on."""
+        return PopulationHistory(first, [self._numbers_of(i, epoch) for i, epoch in enumerate(first)])
+
+    def _numbers_of(self, i: int, first: int) -> dict[str, FloatArray]:
+        states = self.states
+        numbers = {"loss": states.losses[i][first:]}
+        if states.validated[i] > first:
+            numbers["val_loss"] = states.val_losses[i][first:]
+        measured = {epoch: values for epoch, values in states.metrics[i].items() if epoch >= first}
+        epochs = range(first, states.epoch(i))
+        for name in {name: None for values in measured.values() for name in values}:
+            numbers[name] = np.array([measured.get(epoch, {}).get(name, math.nan) for epoch in epochs])
+        return numbers
+
+    def warn(self) -> None:
+        """Tell of members that diverged."""
+        bad = np.flatnonzero(self.states.diverged)
+        if len(bad):
+            some = ", ".join(map(str, bad[:5].tolist())) + (", …" if len(bad) > 5 else "")
+            warnings.warn(
+                f"the loss of {len(bad)} of {self._population.n} networks was not finite ({some}; see diverged): they "
+                "are as they were before that step. Most often the learning rate is too large",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+class Saves:
+    """The checkpoints of a run."""
+
+    def __init__(self, population: Population, run: Run, path: object, every: int) -> None:
+        self._population, self._run, self.every = population, run, every
+        self._path = None if path is None else file_name(path, "checkpoint")
+        self._saved = 0
+        if self._path is not None:  # what cannot be saved is refused now
+            from . import _population_files
+
+            _population_files.settings_of(run)
+            check_writable(self._path)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the run is to be saved at all."""
+        return self._path is not None
+
+    def save_where_due(self) -> None:
+        """Save, if members have come to as many epochs as it takes."""
+        if self.is_on:
+            if self._run.lanes is not None:
+                self._run.lanes.collect()
+            epochs = sum(self._run.states.epoch(i) for i in range(self._population.n))
+            if epochs >= self._saved + self.every * self._population.n:
+                self.save()
+                self._saved = epochs
+
+    def save(self) -> None:
+        """Save, where the run is to be saved."""
+        if self._path is not None:
+            self._population.save(self._path)
+
+
+class Pace:
+    """How often a run pauses: for a bar some twenty times a second, for checkpoints where one is due."""
+
+    def __init__(self, bar: Progress, done: int, saves: Saves) -> None:
+        self._bar, self._done, self._saves = bar, done, saves
+        self._at_a_time, self._paused = 1, time.monotonic()
+
+    def show(self, epochs: int) -> None:
+        """Count epochs that have been completed."""
+        self._done += epochs
+        self._bar.show(self._done, {})
+
+    def pause(self, epoch: int) -> int:
+        """Return the epoch after which to pause, being at this one."""
+        now = time.monotonic()
+        self._at_a_time = self._at_a_time * 2 if now < self._paused + 0.05 else 1
+        self._paused = now
+        every = self._saves.every
+        due = (epoch // every + 1) * every if self._saves.is_on else NEVER
+        return min(due, epoch + self._at_a_time if self._bar.wanted else NEVER)
+
+
+def _seeds(seed: Seeds, rng: Seeds, n: int) -> FloatArray:
+    """Return a seed for each of n networks."""
+    given = seed if rng is None else rng
+    if isinstance(given, (Sequence, np.ndarray)) and np.ndim(given) > 0:
+        if len(given) != n or np.ndim(given) != 1:
+            raise ValueError(f"seed has shape {np.shape(given)}; it must be one integer, or {n}: one for each network")
+        return np.array([seed_value(each) for each in given], np.uint64)
+    first = seed_value(seed, rng)
+    if given is not None and first + n > 2**64:
+        raise ValueError(f"seed is {first}; the last network's, {first + n - 1}, must be below 2**64")
+    return np.array([(first + i) % 2**64 for i in range(n)], np.uint64)
+
+
+def _rebuild(cls: type[Population], shape: Network, seeds: FloatArray, parameters: FloatArray) -> Population:
+    population = cls.__new__(cls)
+    population._adopt(shape, seeds)
+    population._parameters[:] = parameters
+    return population
