@@ -123,8 +123,8 @@ def compare(samples: list[list[float]], reference: list[list[float]], label: str
 
 
 def same_work(one: Workload, other: Workload) -> bool:
-    """Whether two entries must come to the same parameters: apart from threads and precision, they are equal."""
-    return one.changed(threads=1, dtype="float32") == other.changed(threads=1, dtype="float32")
+    """Whether two entries must come to the same parameters: but for threads, members and precision they are equal."""
+    return one.changed(threads=1, members=1, dtype="float32") == other.changed(threads=1, members=1, dtype="float32")
 
 
 def check(processes: list[Process], outcomes: dict[str, Outcome]) -> list[Process]:
@@ -180,12 +180,15 @@ def run(race: Race, method: Method) -> list[Outcome]:
 def time_rounds(processes: list[Process], outcomes: dict[str, Outcome], method: Method) -> None:
     """Rounds in turn; each process's best is what it can do when nothing else disturbs it."""
     cpu_clock = method.cpu_clock and all(process.entry.workload.threads == 1 for process in processes)
-    passes = [passes_for(process, method.round_seconds) for process in processes]
+    # A thousand networks take some milliseconds to set up and to hand back, whatever they learn between.
+    longer = 10 if any(process.entry.workload.members > 1 for process in processes) else 1
+    passes = [passes_for(process, method.round_seconds * longer) for process in processes]
     for _ in range(method.rounds):
         for process, count in zip(processes, passes, strict=True):
             told = process.ask({"do": "run", "passes": count})
             outcome = outcomes[process.entry.label]
             seconds = told["seconds"] * (told["cores"] if cpu_clock else 1)
-            rate = count * process.entry.workload.rows / seconds
+            work = process.entry.workload
+            rate = count * work.rows * work.members / seconds
             if rate > outcome.rows_per_second:
                 outcome.rows_per_second, outcome.cores = rate, told["cores"]

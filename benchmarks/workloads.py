@@ -26,6 +26,7 @@ class Workload:
     predict: bool = False
     dtype: str = "float32"
     threads: int = 1
+    members: int = 1  # networks of this shape, each trained on the same rows
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Workload:
@@ -254,6 +255,52 @@ def option_races() -> list[Race]:
     ]
 
 
+W5 = W1.changed(members=1024)
+W5B = Workload((2, 16, 16, 1), 1024, 32, "tanh", "identity", "mean_squared_error", learning_rate=0.01, members=1024)
+
+
+def population_races() -> list[Race]:
+    """Networks side by side, counted over all of them, against one after the other."""
+
+    def race(name: str, title: str, unit: str, work: Workload, *targets: Target) -> Race:
+        alone, lone = work.changed(members=1), "backpropc, one network"
+        entries = (
+            Entry(OURS, OURS, work),
+            Entry(lone, OURS, alone),
+            *(Entry(f"jax {n} networks", "jax", work.changed(members=n)) for n in (256, 1024, 4096)),
+            Entry("torch", "torch", alone),
+        )
+        return Race(name, title, unit, entries, targets, "Populations")
+
+    jax = tuple(f"jax {n} networks" for n in (256, 1024, 4096))
+    return [
+        race(
+            "W5",
+            "1024 networks, online SGD, 8-3-8 logistic, ½ squared error",
+            "updates/s",
+            W5,
+            Target(8.0, ("backpropc, one network",)),
+            Target(6.0, jax),
+        ),
+        race(
+            "W5b",
+            "1024 networks, 2-16-16-1 tanh, mean squared error, batch 32, SGD",
+            "samples/s",
+            W5B,
+            Target(4.0, jax),
+            Target(50.0, ("torch",)),
+        ),
+        Race(
+            "W5-threads",
+            "1024 networks, online SGD, 8-3-8 logistic",
+            "updates/s",
+            (Entry("two threads", OURS, W5.changed(threads=2)), Entry("one thread", OURS, W5)),
+            (Target(1.8, ("one thread",)),),
+            "Populations",
+        ),
+    ]
+
+
 @dataclass(frozen=True)
 class Curve:
     """A training step's GFLOP/s over a family of networks, ours against NumPy's: (x of the plot, workload)."""
@@ -270,7 +317,7 @@ class Curve:
 
 def all_races() -> list[Race]:
     """Every table's, in the order of the report."""
-    return [*main_races(), *thread_races(), *float64_races(), *option_races()]
+    return [*main_races(), *thread_races(), *float64_races(), *option_races(), *population_races()]
 
 
 def curves(quick: bool) -> list[Curve]:

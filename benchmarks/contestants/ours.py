@@ -17,7 +17,7 @@ from .serving import CannotEnterError, Contestant, serve
 
 
 class Ours(Contestant):
-    """`Trainer.fit` without shuffling, and `Network.predict`."""
+    """`Trainer.fit` or `Population.fit` without shuffling, and `Network.predict`."""
 
     def __init__(self, workload: Workload, data: Data) -> None:
         activations = {"activation": workload.activation, "output_activation": workload.output_activation}
@@ -35,6 +35,15 @@ class Ours(Contestant):
             self.watched_by: dict[str, Any] = {"progress": True} if workload.progress else {}
             if workload.callback:
                 self.watched_by["callbacks"] = [lambda state: None]
+        self.population = self._population(workload) if workload.members > 1 else None
+
+    def _population(self, workload: Workload) -> Any:
+        if not hasattr(bp, "Population"):
+            raise CannotEnterError("this backpropc has no populations")
+        activations = {"activation": workload.activation, "output_activation": workload.output_activation}
+        population = bp.Population(list(workload.sizes), workload.members, seed=0, dtype=workload.dtype, **activations)
+        population.parameters[:] = self.net.parameters
+        return population
 
     def _trainer(self, workload: Workload) -> bp.Trainer:
         options: dict[str, Any] = {"dropout": workload.dropout} if workload.dropout else {}
@@ -57,6 +66,11 @@ class Ours(Contestant):
         if self.predicts:
             for _ in range(passes):
                 self.output = self.net.predict(self.x)
+        elif self.population is not None:
+            made = self.trainer
+            self.population.fit(
+                self.x, self.t, made.loss, made.optimizer, passes, made.batch_size, shuffle=False, dropout=made.dropout
+            )
         else:
             with contextlib.redirect_stderr(self.screen):  # a bar would fill the pipe that nobody reads
                 self.trainer.fit(self.x, self.t, epochs=passes, **self.watched_by)
@@ -64,7 +78,8 @@ class Ours(Contestant):
     def result(self) -> list[np.ndarray]:
         if self.predicts:
             return [self.output]
-        return [array for layer in self.net.layers for array in (layer.w, layer.b)]
+        net = self.net if self.population is None else self.population[-1]
+        return [array for layer in net.layers for array in (layer.w, layer.b)]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,13 @@ from jax import lax
 from ..workloads import Data, Workload
 from .serving import CannotEnterError, Contestant, serve
 
-ACTIVATIONS = {"relu": jax.nn.relu, "logistic": jax.nn.sigmoid, "identity": lambda z: z, "softmax": jax.nn.softmax}
+ACTIVATIONS = {
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+    "logistic": jax.nn.sigmoid,
+    "identity": lambda z: z,
+    "softmax": jax.nn.softmax,
+}
 
 
 def forward(parameters: Any, x: jax.Array, workload: Workload, output_activation: str) -> jax.Array:
@@ -57,8 +63,10 @@ def step(carry: Any, batch: Any, workload: Workload) -> Any:
 
 @partial(jax.jit, static_argnames="workload", donate_argnames="carry")
 def train(carry: Any, batches: Any, passes: Any, workload: Workload) -> Any:
-    """All passes in one call, so that no step waits for Python."""
+    """All passes in one call, so that no step waits for Python; a step of all networks is one of vmap's."""
     one = partial(step, workload=workload)
+    if workload.members > 1:
+        one = jax.vmap(one, in_axes=(0, None))
     return lax.fori_loop(0, passes, lambda _, carry: lax.scan(one, carry, batches)[0], carry)
 
 
@@ -68,7 +76,7 @@ def predict(parameters: Any, x: Any, workload: Workload) -> jax.Array:
 
 
 class WithJax(Contestant):
-    """`jit` and `lax.scan` on one thread."""
+    """`jit` and `lax.scan` on one thread, and `vmap` over networks."""
 
     def __init__(self, workload: Workload, data: Data) -> None:
         if workload.dropout:
@@ -78,6 +86,8 @@ class WithJax(Contestant):
         self.workload = workload
         self.x = data.x
         parameters = [(jnp.array(w), jnp.array(b)) for w, b in data.parameters]
+        if workload.members > 1:
+            parameters = jax.tree.map(lambda p: jnp.tile(p, (workload.members, *(1,) * p.ndim)), parameters)
         zeros = partial(jax.tree.map, jnp.zeros_like, parameters)
         self.carry = (parameters, (zeros(), zeros(), 0) if workload.optimizer == "adam" else ())
         t = data.classes.astype(np.int32) if workload.loss == "softmax_cross_entropy" else data.t
@@ -98,7 +108,8 @@ class WithJax(Contestant):
     def result(self) -> list[np.ndarray]:
         if self.workload.predict:
             return [self.output]
-        return [np.asarray(array) for layer in self.carry[0] for array in layer]
+        last = (-1,) if self.workload.members > 1 else ()
+        return [np.asarray(array[last]) for layer in self.carry[0] for array in layer]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,12 @@ import torch
 from ..workloads import Data, Workload
 from .serving import CannotEnterError, Contestant, serve
 
-ACTIVATIONS = {"relu": torch.nn.ReLU, "logistic": torch.nn.Sigmoid, "identity": torch.nn.Identity}
+ACTIVATIONS = {
+    "relu": torch.nn.ReLU,
+    "tanh": torch.nn.Tanh,
+    "logistic": torch.nn.Sigmoid,
+    "identity": torch.nn.Identity,
+}
 
 
 def half_squared_error(a: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
