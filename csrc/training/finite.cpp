@@ -28,11 +28,13 @@ std::string at_step(std::uint64_t epoch, std::uint64_t step, const std::string& 
 }  // namespace
 
 // Where numbers must be finite: in stretches of steps, after each of which all is looked at. One that is not finite remains
-// so, in whatever steps follow.
+// so, in whatever steps follow. The first stretch may be one of steps that cannot overflow, and need no look.
 template <class T>
 void Trainer<T>::train_finitely(const Run& run, const End& end) {
   if (position_ == samples_ && !end_epoch(run)) return;
-  const std::uint64_t usual = 1 + samples_in_stretch / std::min(settings_.batch_size, samples_);
+  const std::size_t batch = std::min(settings_.batch_size, samples_);
+  const std::uint64_t usual = 1 + samples_in_stretch / batch;
+  if (proofs_cost_less(end, batch * usual) && train_by_proof(run, end)) return;
   std::uint64_t repeated_until = 0;
   while (epoch_ < end.epoch && step_count() < end.step) {
     set_point();
@@ -57,16 +59,44 @@ void Trainer<T>::train_finitely(const Run& run, const End& end) {
   }
 }
 
+// Whether to read each a and δ of a stretch is less than to copy and look at all parameters: so for wide layers and few
+// samples. It is no help in the loop of single samples, which stores nothing that could be read.
+template <class T>
+bool Trainer<T>::proofs_cost_less(const End& end, std::uint64_t stretch) const {
+  const std::uint64_t epochs = std::min<std::uint64_t>(end.epoch - epoch_, stretch);
+  const std::uint64_t steps = std::min(end.step - step_count(), stretch);
+  const std::uint64_t samples =
+      std::min({stretch, epochs * samples_ - position_, steps * std::min(settings_.batch_size, samples_)});
+  std::size_t units = 0;
+  for (const Layer& layer : network_->layers()) units += layer.fan_in + layer.fan_out;
+  return adds_to_parameters() && online_ == nullptr && samples * units < 2 * network_->n_parameters();
+}
+
+// Steps for as long as it is certain that they cannot overflow. False where one is to come of which it is not.
+template <class T>
+bool Trainer<T>::train_by_proof(const Run& run, const End& end) {
+  blocked_ = false;
+  largest_ = kernels<T>().largest(network_->n_parameters(), network_->parameters());
+  train(run, end);
+  if (!blocked_) return true;
+  if (largest_) throw NonFinite(explain(next_batch(run.training), {network_->n_parameters(), 0.0}));
+  return false;
+}
+
 // One step. Only where it might overflow, or changes an optimizer's state, has it a point to go back to.
 template <class T>
 typename Trainer<T>::BatchLoss Trainer<T>::step_finitely(const Samples<T>& batch, std::optional<T> largest) {
   point_.is_set = blocked_ = false;
-  if (adds_to_parameters())
+  const bool tries_proof = adds_to_parameters();
+  if (tries_proof)
     largest_ = largest ? *largest : kernels<T>().largest(network_->n_parameters(), network_->parameters());
   else
     set_point();
-  const BatchLoss loss = update(batch);
-  largest_.reset();
+  BatchLoss loss = update(batch);
+  if (tries_proof && !largest_) {
+    set_point();
+    loss = update(batch);
+  }
   const bool made = !blocked_;
   if (made && (!point_.is_set || is_finite())) return loss;
   const Fault fault = first_fault();
@@ -74,18 +104,20 @@ typename Trainer<T>::BatchLoss Trainer<T>::step_finitely(const Samples<T>& batch
   throw NonFinite(explain(batch, fault));
 }
 
-// Whether w −= μ aᵀδ is finite, whatever the signs: in every element at most the largest |w| and n·max|a|·μ·max|δ|.
+// Whether w −= μ aᵀδ is finite, whatever the signs: in every element at most the largest |w| and n·max|a|·μ·max|δ|, which
+// is the largest from then on.
 template <class T>
-bool Trainer<T>::cannot_overflow(const Samples<T>& batch) const {
+bool Trainer<T>::cannot_overflow(const Samples<T>& batch) {
   const KernelTable<T>& k = kernels<T>();
-  const double rate = settings_.optimizer.parameters[0], n = static_cast<double>(batch.n);
+  const double rate = settings_.optimizer.parameters[0], n = static_cast<double>(batch.n), before = *largest_;
   for (std::size_t l = 0; l < network_->layers().size(); ++l) {
     const Layer& layer = network_->layers()[l];
     if (!layer.trainable) continue;
     const double a = k.largest(batch.n * layer.fan_in, workspace_->input(l, batch.x));
     const double delta = k.largest(batch.n * layer.fan_out, workspace_->delta(l));
-    const double reach = static_cast<double>(*largest_) + n * std::max(a, 1.0) * (rate * delta);  // 1: of the bias
+    const double reach = before + n * std::max(a, 1.0) * (rate * delta);  // 1: of the bias
     if (!(reach < 0.5 * static_cast<double>(std::numeric_limits<T>::max()))) return false;
+    largest_ = std::max(*largest_, reach);
   }
   return true;
 }
@@ -189,7 +221,9 @@ Buffer<T> Trainer<T>::whole_gradient(const Samples<T>& batch) {
 #define BPC_INSTANTIATE(T)                                                                                \
   template void Trainer<T>::train_finitely(const Run&, const End&);                                       \
   template typename Trainer<T>::BatchLoss Trainer<T>::step_finitely(const Samples<T>&, std::optional<T>); \
-  template bool Trainer<T>::cannot_overflow(const Samples<T>&) const;                                     \
+  template bool Trainer<T>::proofs_cost_less(const End&, std::uint64_t) const;                            \
+  template bool Trainer<T>::train_by_proof(const Run&, const End&);                                       \
+  template bool Trainer<T>::cannot_overflow(const Samples<T>&);                                           \
   template void Trainer<T>::set_point();                                                                  \
   template void Trainer<T>::go_back();                                                                    \
   template bool Trainer<T>::is_finite() const;                                                            \

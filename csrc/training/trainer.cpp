@@ -61,7 +61,7 @@ template <class T>
 void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, const End& end, const Stop& stop,
                      Numbers numbers) {
   const typename Network<T>::Changing changing(*network_);
-  numbers_ = numbers;
+  demand(numbers);
   make_room(std::min(settings_.batch_size, training.n));
   if (order_is_given() && given_order_.size() != training.n)
     throw std::invalid_argument("the order is of " + std::to_string(given_order_.size()) + " samples; it must be of " +
@@ -252,7 +252,7 @@ template <class T>
 typename Trainer<T>::BatchLoss Trainer<T>::take_step(const Samples<T>& batch, Numbers numbers,
                                                      std::optional<T> largest) {
   make_room(batch.n);
-  numbers_ = numbers;
+  demand(numbers);
   return numbers == Numbers::finite ? step_finitely(batch, largest) : update(batch);
 }
 
@@ -297,9 +297,13 @@ void Trainer<T>::update_directly(const Samples<T>& batch) {
   const std::size_t lowest = network_->first_trainable();
   const auto add = [&](std::size_t l, const T* a, T* delta) { add_to_parameters(l, batch.n, a, delta); };
   if (!largest_) return backward(*network_, batch.x, batch.n, lowest, *workspace_, add);
-  // A single step: all δ come before any change, as they tell whether it needs a point to go back to.
+  // A step that must be certain not to overflow: all δ come before any change, as they tell.
   backward(*network_, batch.x, batch.n, lowest, *workspace_, [](std::size_t, const T*, T*) {});
-  if (!cannot_overflow(batch)) set_point();
+  if (!cannot_overflow(batch)) {
+    largest_.reset();
+    blocked_ = true;
+    return;
+  }
   for (std::size_t l = network_->layers().size(); l-- > lowest;)
     add(l, workspace_->input(l, batch.x), workspace_->delta(l));
 }
@@ -413,6 +417,12 @@ double Trainer<T>::penalties() {
     total += penalty(layer.fan_in * layer.fan_out, r.l1_of(l), r.l2_of(l), network_->w(layer), parts_);
   }
   return total * penalty_share_;
+}
+
+template <class T>
+void Trainer<T>::demand(Numbers numbers) {
+  numbers_ = numbers;
+  largest_.reset();
 }
 
 template <class T>

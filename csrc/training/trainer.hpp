@@ -162,6 +162,7 @@ class Trainer {
       if (layer.trainable) f(layer);
   }
   void hold_norms();
+  void demand(Numbers numbers);
   void make_room(std::size_t batch);
 
   // In finite.cpp: a point to go back to, and what of a step is not finite.
@@ -170,12 +171,14 @@ class Trainer {
     double value;
   };
   void train_finitely(const Run& run, const End& end);
+  bool proofs_cost_less(const End& end, std::uint64_t stretch) const;
+  bool train_by_proof(const Run& run, const End& end);
   void set_point();
   void go_back();
   bool is_finite() const;
   Fault first_fault_in(const T* parameters) const;
   BatchLoss step_finitely(const Samples<T>& batch, std::optional<T> largest);
-  bool cannot_overflow(const Samples<T>& batch) const;
+  bool cannot_overflow(const Samples<T>& batch);
   Fault first_fault() const { return first_fault_in(network_->parameters()); }
   std::string explain(const Samples<T>& batch, const Fault& after);
   std::string way_to_loss(std::size_t n) const;
@@ -215,8 +218,8 @@ class Trainer {
   };
   Numbers numbers_ = Numbers::finite;  // of the call under way
   Point point_;
-  std::optional<T> largest_;                      // |parameter|, in a single step
-  bool blocked_ = false;                          // the step to come was not taken: its loss or norm is not finite
+  std::optional<double> largest_;  // a bound of |parameter|, where steps must be certain not to overflow
+  bool blocked_ = false;  // the step to come was not taken: its loss or norm is not finite, or it might overflow
   std::atomic<bool> gradients_are_finite_{true};  // of the steps since the point, where they are stored
 };
 

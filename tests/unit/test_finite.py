@@ -124,6 +124,52 @@ def test_the_step_is_found_far_into_a_run(batch_size: int, steps: int, shuffle: 
     assert np.isinf(twin.layers[1].b).all()
 
 
+def wide(dtype: str, **options: Any) -> bp.Trainer:
+    """A trainer of a network whose parameters outnumber by far what its layers read in a few steps."""
+    net = bp.Network([1, 400, 400, 1], "identity", seed=3, dtype=dtype)
+    if bias := options.pop("bias"):  # then it alone learns, for inputs of 0
+        net.layers[2].w[...] = 0
+        net.layers[2].b[...] = bias
+    return bp.Trainer(net, batch_size=1, shuffle=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("what", "loss", "rate", "bias"),
+    [
+        ("nothing", "mean_squared_error", 1e-3, 0.0),
+        ("the loss", "mean_squared_error", 50.0, 0.0),
+        ("layers[2]", "mean_absolute_error", 0.15, 0.2),  # of the largest number: certain at first, then not
+        ("layers[2]", "mean_absolute_error", 0.15, 0.75),
+    ],
+)
+def test_a_short_run_of_a_wide_network_ends_where_single_steps_do(
+    what: str, loss: str, rate: float, bias: float, dtype: str
+) -> None:
+    scale = largest(dtype) if loss == "mean_absolute_error" else 1.0
+    x, t = np.full((3, 1), 0.5, dtype), np.full((3, 1), scale, dtype)
+    if bias:
+        x[...] = 0
+    options: Any = {"loss": loss, "optimizer": bp.SGD(rate * scale), "bias": bias * scale}
+    alone, run = wide(dtype, **options), wide(dtype, **options)
+    message = ""
+    try:
+        for step in range(30):
+            alone.step(x[:1], t[:1])
+    except FloatingPointError as error:
+        message = str(error)
+        assert step > 0
+    assert message.startswith(what) or (what, message) == ("nothing", "")
+    if message:
+        with pytest.raises(FloatingPointError) as raised:
+            run.fit(x, t, epochs=10)
+        told = re.sub(r"epoch \d+", "epoch 1", str(raised.value))
+        assert told == message
+    else:
+        run.fit(x, t, epochs=10)
+    assert run.step_count == alone.step_count
+    assert_same_bits(run.network.parameters, alone.network.parameters)
+
+
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_a_run_goes_on_where_it_was_stopped_with_a_lower_rate(name: str, dtype: str) -> None:
     """To the bits of one that took that rate from the last finite step on: the optimizer's state was taken back too."""
