@@ -33,8 +33,9 @@ std::shared_ptr<Network<T>> make_network(const std::vector<LayerArguments>& argu
 template <class T>
 py::array parameters(const Network<T>& network) {
   using Owner = std::shared_ptr<Buffer<T>>;
-  auto* owner = new Owner(network.shared_parameters());
-  const py::capsule base(owner, [](void* p) { delete static_cast<Owner*>(p); });
+  auto owner = std::make_unique<Owner>(network.shared_parameters());
+  const py::capsule base(owner.get(), [](void* p) { delete static_cast<Owner*>(p); });
+  owner.release();  // NOLINT(bugprone-unused-return-value): it is the capsule's now
   return py::array_t<T>({network.n_parameters()}, {sizeof(T)}, network.parameters(), base);
 }
 

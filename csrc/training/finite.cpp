@@ -123,13 +123,18 @@ bool Trainer<T>::cannot_overflow(const Samples<T>& batch) {
 }
 
 template <class T>
+void Trainer<T>::make_room_for_point() {
+  point_.parameters.reserve(network_->n_parameters());
+  point_.state.reserve(state_.size());
+}
+
+template <class T>
 void Trainer<T>::set_point() {
+  make_room_for_point();
   point_.is_set = true;
   point_.standing = standing();
   point_.batches = batches_;
   point_.epochs = losses_.training.size();
-  point_.parameters.reserve(network_->n_parameters());
-  point_.state.reserve(state_.size());
   std::memcpy(point_.parameters.data(), network_->parameters(), network_->n_parameters() * sizeof(T));
   if (state_.size() > 0) std::memcpy(point_.state.data(), state_.data(), state_.size() * sizeof(T));
   blocked_ = false;
@@ -140,10 +145,12 @@ template <class T>
 void Trainer<T>::go_back() {
   std::memcpy(network_->parameters(), point_.parameters.data(), network_->n_parameters() * sizeof(T));
   if (state_.size() > 0) std::memcpy(state_.data(), point_.state.data(), state_.size() * sizeof(T));
-  EpochLosses losses = losses_from(0);
-  losses.training.resize(point_.epochs);
-  losses.validation.resize(point_.epochs);
-  resume(point_.standing, std::move(losses));
+  {
+    const std::lock_guard<std::mutex> lock(losses_mutex_);
+    losses_.training.resize(point_.epochs);
+    losses_.validation.resize(point_.epochs);
+    stand_at(point_.standing);
+  }
   batches_ = point_.batches;
   if (settings_.shuffle && samples_ != unknown) draw_order();
   if (online_ != nullptr) online_->load();
@@ -224,6 +231,7 @@ Buffer<T> Trainer<T>::whole_gradient(const Samples<T>& batch) {
   template bool Trainer<T>::proofs_cost_less(const End&, std::uint64_t) const;                            \
   template bool Trainer<T>::train_by_proof(const Run&, const End&);                                       \
   template bool Trainer<T>::cannot_overflow(const Samples<T>&);                                           \
+  template void Trainer<T>::make_room_for_point();                                                        \
   template void Trainer<T>::set_point();                                                                  \
   template void Trainer<T>::go_back();                                                                    \
   template bool Trainer<T>::is_finite() const;                                                            \

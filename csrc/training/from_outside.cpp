@@ -8,23 +8,14 @@ namespace backpropc {
 template <class T>
 double Trainer<T>::learn(const Samples<T>& batch, Numbers numbers) {
   const typename Network<T>::Changing changing(*network_);
+  const BatchLoss loss = take_step(batch, numbers);
   if (samples_ != unknown) position_ = 0;  // an epoch begun on an array ends here
   samples_ = unknown;
   if (position_ == 0) epoch_loss_ = epoch_weight_ = 0.0;
-  const BatchLoss loss = take_step(batch, numbers);
   epoch_loss_ += loss.mean * loss.weight;
   epoch_weight_ += loss.weight;
   position_ += batch.n;
   return loss.mean;
-}
-
-template <class T>
-void Trainer<T>::complete_epoch(double validation_loss) {
-  const std::lock_guard<std::mutex> lock(losses_mutex_);
-  losses_.training.push_back(epoch_loss_ / epoch_weight_);
-  losses_.validation.push_back(validation_loss);
-  position_ = 0;
-  ++epoch_;
 }
 
 template <class T>
@@ -36,6 +27,7 @@ void Trainer<T>::adopt(const T* parameters) {
 
 template <class T>
 void Trainer<T>::adopt_epoch(const T* parameters, double loss, double validation_loss) {
+  make_room_for_epoch();
   adopt(parameters);
   epoch_loss_ = loss;
   epoch_weight_ = 1.0;
@@ -44,7 +36,6 @@ void Trainer<T>::adopt_epoch(const T* parameters, double loss, double validation
 
 #define BPC_INSTANTIATE(T)                                       \
   template double Trainer<T>::learn(const Samples<T>&, Numbers); \
-  template void Trainer<T>::complete_epoch(double);              \
   template void Trainer<T>::adopt(const T*);                     \
   template void Trainer<T>::adopt_epoch(const T*, double, double);
 

@@ -25,10 +25,16 @@ double sum_of_block(std::size_t n, const T* p, F f) {
   return total[0];
 }
 
+}  // namespace
+
+std::size_t parts_of_sum(std::size_t n) { return (n + block - 1) / block; }
+
+namespace {
+
 // Σ f(p[i]): the blocks are shared out among threads, and added in their order.
 template <class T, class F>
 double sum_of(std::size_t n, const T* p, Buffer<double>& parts, F f) {
-  const std::size_t blocks = (n + block - 1) / block;
+  const std::size_t blocks = parts_of_sum(n);
   parts.reserve(blocks);
   for_each_block_of_rows(blocks, block, [&](std::size_t first, std::size_t count) {
     for (std::size_t i = first; i < first + count; ++i)

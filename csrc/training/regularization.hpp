@@ -30,6 +30,9 @@ struct Regularization {
 template <class T>
 void add_penalty_gradient(std::size_t n, T l1, T l2, const T* w, T* gradient);
 
+// What the sums below, over n parameters, take of their scratch.
+std::size_t parts_of_sum(std::size_t n);
+
 // l1·Σ|w| + ½·l2·Σw²; `parts` is scratch.
 template <class T>
 double penalty(std::size_t n, double l1, double l2, const T* w, Buffer<double>& parts);

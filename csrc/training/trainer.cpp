@@ -47,6 +47,12 @@ template <class T>
 void Trainer<T>::resume(const Standing& standing, EpochLosses losses) {
   const std::lock_guard<std::mutex> lock(losses_mutex_);
   losses_ = std::move(losses);
+  stand_at(standing);
+}
+
+// Everything but the losses, which are of the epochs completed.
+template <class T>
+void Trainer<T>::stand_at(const Standing& standing) {
   epoch_ = losses_.training.size();
   step_count_.store(standing.step_count, std::memory_order_relaxed);
   samples_ = standing.samples;
@@ -62,19 +68,19 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, c
                      Numbers numbers) {
   const typename Network<T>::Changing changing(*network_);
   demand(numbers);
-  make_room(std::min(settings_.batch_size, training.n));
   if (order_is_given() && given_order_.size() != training.n)
     throw std::invalid_argument("the order is of " + std::to_string(given_order_.size()) + " samples; it must be of " +
                                 std::to_string(training.n));
+  make_room(std::min(settings_.batch_size, training.n));
+  if (numbers == Numbers::finite) make_room_for_point();
+  if (settings_.shuffle) order_.reserve(training.n);
+  std::unique_ptr<Workspace<T>> evaluation;
+  if (validation != nullptr)
+    evaluation = std::make_unique<Workspace<T>>(evaluation_workspace(*network_, settings_.loss, validation->n));
+  if (settings_.batch_size == 1 && steps_are_plain(training)) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   if (samples_ != training.n) position_ = 0;  // other data: an epoch begun on the old ends here
   samples_ = training.n;
   if (position_ > 0 && settings_.shuffle && order_.size() != samples_) draw_order();
-  const Regularization& r = settings_.regularization;
-  bool is_masked = false;
-  for_each_trainable([&](const Layer& layer) { is_masked = is_masked || layer.mask != nullptr; });
-  const bool steps_are_plain =
-      adds_to_parameters() && training.weight == nullptr && !r.drops_out() && r.max_norm == infinity && !is_masked;
-  if (settings_.batch_size == 1 && steps_are_plain) online_ = OnlineNetwork<T>::of(*network_, settings_.loss);
   if (online_ != nullptr) online_->load();
   // However it ends, the network has what was learned.
   struct Saved {
@@ -84,9 +90,6 @@ void Trainer<T>::fit(const Samples<T>& training, const Samples<T>* validation, c
       online.reset();
     }
   } const saved{online_};
-  std::unique_ptr<Workspace<T>> evaluation;
-  if (validation != nullptr)
-    evaluation = std::make_unique<Workspace<T>>(evaluation_workspace(*network_, settings_.loss, validation->n));
   const Run run{training, validation, evaluation.get(), stop};
   numbers == Numbers::finite ? train_finitely(run, end) : train(run, end);
 }
@@ -179,14 +182,18 @@ bool Trainer<T>::end_epoch(const Run& run) {
         mean_loss(*network_, settings_.loss, held_out->x, held_out->n, held_out->t, *run.evaluation, watch);
     if (stopped) return false;
   }
-  {
-    const std::lock_guard<std::mutex> lock(losses_mutex_);
-    losses_.training.push_back(epoch_loss_ / epoch_weight_);
-    losses_.validation.push_back(validation_loss);
-  }
+  complete_epoch(validation_loss);
+  return true;
+}
+
+template <class T>
+void Trainer<T>::complete_epoch(double validation_loss) {
+  make_room_for_epoch();
+  const std::lock_guard<std::mutex> lock(losses_mutex_);
+  losses_.training.push_back(epoch_loss_ / epoch_weight_);
+  losses_.validation.push_back(validation_loss);
   position_ = 0;
   ++epoch_;
-  return true;
 }
 
 // The samples from position on.
@@ -200,11 +207,28 @@ Samples<T> Trainer<T>::from(const Samples<T>& samples, std::size_t position) con
           samples.weight ? samples.weight + position : nullptr};
 }
 
+// So that an epoch is recorded with both of its losses or not at all.
+template <class T>
+void Trainer<T>::make_room_for_epoch() {
+  const std::lock_guard<std::mutex> lock(losses_mutex_);
+  for (std::vector<double>* const all : {&losses_.training, &losses_.validation})
+    if (all->size() == all->capacity()) all->reserve(std::max<std::size_t>(2 * all->size(), 16));
+}
+
 // Whether w −= μ ∂E/∂w is all there is to a step, so that no gradient need be stored.
 template <class T>
 bool Trainer<T>::adds_to_parameters() const {
   return kernels<T>().optimizers[settings_.optimizer.index].plain(settings_.optimizer.parameters) &&
          !settings_.regularization.penalizes() && !settings_.regularization.clips();
+}
+
+// Whether a step on one sample is that and nothing else, as kernels/online.hpp takes it.
+template <class T>
+bool Trainer<T>::steps_are_plain(const Samples<T>& training) {
+  const Regularization& r = settings_.regularization;
+  bool is_masked = false;
+  for_each_trainable([&](const Layer& layer) { is_masked = is_masked || layer.mask != nullptr; });
+  return adds_to_parameters() && training.weight == nullptr && !r.drops_out() && r.max_norm == infinity && !is_masked;
 }
 
 template <class T>
@@ -393,10 +417,8 @@ template <class T>
 void Trainer<T>::hold_norms() {
   const double most = settings_.regularization.max_norm;
   if (most == infinity) return;
-  for_each_trainable([&](const Layer& layer) {
-    parts_.reserve(layer.fan_out);
-    hold_columns(layer.fan_in, layer.fan_out, most, network_->w(layer), parts_.data());
-  });
+  for_each_trainable(
+      [&](const Layer& layer) { hold_columns(layer.fan_in, layer.fan_out, most, network_->w(layer), parts_.data()); });
 }
 
 // Dropout: which units the layers read in this step.
@@ -425,20 +447,27 @@ void Trainer<T>::demand(Numbers numbers) {
   largest_.reset();
 }
 
+// All that a step needs, before it changes anything: where memory is short, the call fails and nothing else.
 template <class T>
 void Trainer<T>::make_room(std::size_t batch) {
-  if (workspace_ == nullptr || workspace_->rows() < batch || workspace_->scratch().outdated()) {
-    workspace_ = std::make_unique<Workspace<T>>(*network_, settings_.loss, batch);
-    const std::vector<double>& dropout = settings_.regularization.dropout;
-    for (std::size_t l = 0; l < dropout.size(); ++l)
-      if (dropout[l] > 0.0) workspace_->add_mask(l, network_->layers()[l].fan_in);
-  }
+  if (workspace_ == nullptr || workspace_->rows() < batch || workspace_->scratch().outdated())
+    workspace_ = new_workspace(batch);
   share_.reserve(batch);
+  parts_.reserve(std::max(network_->widest(), parts_of_sum(network_->n_parameters())));
   if (!settings_.shuffle) return;
   batch_weight_.reserve(batch);
   batch_x_.reserve(batch * network_->fan_in());
   batch_t_.reserve(batch * network_->fan_out());
   batch_classes_.reserve(batch);
+}
+
+template <class T>
+std::unique_ptr<Workspace<T>> Trainer<T>::new_workspace(std::size_t batch) const {
+  auto workspace = std::make_unique<Workspace<T>>(*network_, settings_.loss, batch);
+  const std::vector<double>& dropout = settings_.regularization.dropout;
+  for (std::size_t l = 0; l < dropout.size(); ++l)
+    if (dropout[l] > 0.0) workspace->add_mask(l, network_->layers()[l].fan_in);
+  return workspace;
 }
 
 template class Trainer<float>;

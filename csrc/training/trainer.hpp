@@ -123,6 +123,7 @@ class Trainer {
               std::optional<T> largest = {});
 
  private:
+  void stand_at(const Standing& standing);
   void begin_epoch();
   bool order_is_given() const { return !given_order_.empty() && given_for_ == epoch_; }
   void draw_order();
@@ -137,9 +138,11 @@ class Trainer {
   };
   void train(const Run& run, const End& end);
   bool end_epoch(const Run& run);
+  void make_room_for_epoch();
   Samples<T> from(const Samples<T>& samples, std::size_t position) const;
   Samples<T> next_batch(const Samples<T>& training);
   bool adds_to_parameters() const;
+  bool steps_are_plain(const Samples<T>& training);
   void count_steps(std::size_t n) { step_count_.store(step_count() + n, std::memory_order_relaxed); }
   struct BatchLoss {
     double mean, weight, penalty;  // Σ wᵢEᵢ / Σ wᵢ, Σ wᵢ, and what the step adds to E
@@ -164,6 +167,7 @@ class Trainer {
   void hold_norms();
   void demand(Numbers numbers);
   void make_room(std::size_t batch);
+  std::unique_ptr<Workspace<T>> new_workspace(std::size_t batch) const;
 
   // In finite.cpp: a point to go back to, and what of a step is not finite.
   struct Fault {
@@ -173,6 +177,7 @@ class Trainer {
   void train_finitely(const Run& run, const End& end);
   bool proofs_cost_less(const End& end, std::uint64_t stretch) const;
   bool train_by_proof(const Run& run, const End& end);
+  void make_room_for_point();
   void set_point();
   void go_back();
   bool is_finite() const;
