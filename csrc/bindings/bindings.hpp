@@ -41,6 +41,49 @@ inline void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(what);
 }
 
+// For each class_: pybind11 does not ask whether there was memory for an object of Python's.
+inline py::custom_type_setup memory_asked_for() {
+  return py::custom_type_setup([](PyHeapTypeObject* heap_type) {
+    PyTypeObject& type = heap_type->ht_type;
+    type.tp_alloc = [](PyTypeObject* of, py::ssize_t n) {  // called by pybind11 alone, and by the function below
+      PyObject* const object = PyType_GenericAlloc(of, n);
+      if (object == nullptr) throw py::error_already_set();
+      return object;
+    };
+    type.tp_new = [](PyTypeObject* of, PyObject*, PyObject*) -> PyObject* {
+      try {
+        return py::detail::make_new_instance(of);
+      } catch (const std::exception&) {
+        return PyErr_NoMemory();
+      }
+    };
+  });
+}
+
+// py::init for a function that returns a holder. Where there is no memory to register what it holds, pybind11 would free
+// that once with the holder and once with the object.
+template <class Holder, class... Arguments>
+auto constructor(Holder (*make)(Arguments...)) {
+  return [make](py::detail::value_and_holder& into, std::decay_t<Arguments>... arguments) {
+    Holder made = make(std::move(arguments)...);
+    into.value_ptr() = made.get();
+    try {
+      into.type->init_instance(into.inst, &made);
+    } catch (...) {
+      into.value_ptr() = nullptr;
+      throw;
+    }
+  };
+}
+
+// Numbers for Python are returned as objects of its own: where there is no memory for these, they say so when they are made;
+// of a double pybind11 would find it out where nothing is caught any more.
+inline py::list as_list(const std::vector<double>& numbers) {
+  py::list list(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) list[i] = py::float_(numbers[i]);
+  return list;
+}
+
 // Takes the GIL; a daemon thread that comes for it after the end of the interpreter waits for that of the process. Before
 // version 3.14 Python ends such a thread by unwinding its stack, and C++ ends the process at the first destructor in the way.
 // The unwinding is an exception without an object, so the reference below is to none, and nothing may read it.

@@ -90,7 +90,7 @@ void bind_choice(py::module_& m, const char* name, std::size_t length) {
 }  // namespace
 
 void bind_definitions(py::module_& m) {
-  py::class_<Choice>(m, "Choice");
+  py::class_<Choice>(m, "Choice", memory_asked_for());
   bind_choice(m, "choose_activation", activation_list().size());
   bind_choice(m, "choose_loss", loss_list().size());
   bind_choice(m, "choose_optimizer", optimizer_list().size());

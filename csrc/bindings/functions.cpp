@@ -116,7 +116,7 @@ void evaluate(const Choice& loss, const Array<T>& a, const Array<T>& t, T* each,
 
 // E: the mean over the samples.
 template <class T>
-double loss_value(const Array<T>& a, const Array<T>& t, const Choice& loss) {
+py::float_ loss_value(const Array<T>& a, const Array<T>& t, const Choice& loss) {
   Buffer<T> each(static_cast<Size>(a.shape(0)));
   evaluate(loss, a, t, each.data(), static_cast<T*>(nullptr));
   double total = 0.0;

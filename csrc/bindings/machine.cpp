@@ -31,7 +31,7 @@ void bind_machine(py::module_& m) {
   });
   m.def("isa", [] { return active_instruction_set().name; });
   m.attr("max_threads") = max_threads;
-  m.def("num_threads", num_threads);
+  m.def("num_threads", [] { return py::int_(num_threads()); });
   m.def("set_num_threads", set_num_threads, py::arg("n"));
 }
 

@@ -1,4 +1,7 @@
 // The extension module backpropc._core: registers, and turns the core's exceptions into Python's.
+#include <stdexcept>
+#include <string>
+
 #include "bindings/bindings.hpp"
 #include "core/errors.hpp"
 #include "kernels/table.hpp"
@@ -13,6 +16,11 @@ void translate(std::exception_ptr p) {
     PyErr_SetString(PyExc_FloatingPointError, e.what());
   } catch (const backpropc::Busy& e) {
     PyErr_SetString(PyExc_RuntimeError, e.what());
+  } catch (const pybind11::cast_error&) {  // of a result, which lacks nothing but memory
+    PyErr_NoMemory();
+  } catch (const std::runtime_error& e) {
+    if (std::string(e.what()).rfind("Could not allocate", 0) != 0) throw;
+    PyErr_NoMemory();  // how pybind11 tells of it
   }
 }
 

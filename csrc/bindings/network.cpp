@@ -29,6 +29,11 @@ std::shared_ptr<Network<T>> make_network(const std::vector<LayerArguments>& argu
   return std::make_shared<Network<T>>(std::move(layers));
 }
 
+template <class T>
+std::shared_ptr<Network<T>> copy_of(const Network<T>& network) {
+  return std::make_shared<Network<T>>(network);
+}
+
 // The array keeps the buffer alive, also without the network.
 template <class T>
 py::array parameters(const Network<T>& network) {
@@ -93,7 +98,7 @@ Array<T> predict_rows(const Network<T>& network, const Array<T>& x) {
 }
 
 template <class T>
-double loss_of(const Network<T>& network, const Array<T>& x, const py::array& t, const Choice& loss) {
+py::float_ loss_of(const Network<T>& network, const Array<T>& x, const py::array& t, const Choice& loss) {
   const typename Network<T>::Reading reading(network);
   const Samples<T> s = checked_samples(network, loss, x, t, "x", "t");
   SignalWatch watch;
@@ -165,9 +170,10 @@ template <class T>
 void bind_for(py::module_& m, const char* name) {
   using py::arg;
   using N = Network<T>;
-  py::class_<N, std::shared_ptr<N>>(m, name)
-      .def(py::init(&make_network<T>), arg("layers"))
-      .def("copy", [](const N& network) { return std::make_shared<N>(network); })
+  py::class_<N, std::shared_ptr<N>>(m, name, memory_asked_for())
+      .def("__init__", constructor(&make_network<T>), py::detail::is_new_style_constructor(), arg("layers"))
+      .def("__init__", constructor(&copy_of<T>), py::detail::is_new_style_constructor(), arg("network"))
+      .def("copy", [](const py::object& self) { return py::type::of(self)(self); })
       .def("parameters", &parameters<T>)
       .def("initialize_layer", &initialize_layer<T>, arg("layer"), arg("seed"), arg("w"), arg("b"))
       .def("trainable", [](const N& network, Size l) { return network.layers().at(l).trainable; })

@@ -50,8 +50,8 @@ void fit(Trainer<T>& trainer, const CheckedSamples<T>& training, const CheckedSa
 }
 
 template <class T>
-double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::optional<double> learning_rate,
-            bool finite) {
+py::float_ step(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::optional<double> learning_rate,
+                bool finite) {
   const Network<T>& network = *trainer.network();
   Samples<T> batch;
   std::optional<T> largest;
@@ -60,14 +60,22 @@ double step(Trainer<T>& trainer, const Array<T>& x, const py::array& t, std::opt
     if (finite) largest = check_parameters(network);
     batch = checked_samples(network, trainer.settings().loss, x, t, "x", "t", Numbers::any);
   }
-  const Computing computing(3 * batch.n * network.n_parameters());
-  return trainer.step(batch, learning_rate, numbers_of(finite), largest);
+  double loss = 0.0;
+  {
+    const Computing computing(3 * batch.n * network.n_parameters());
+    loss = trainer.step(batch, learning_rate, numbers_of(finite), largest);
+  }
+  return loss;
 }
 
 template <class T>
-double learn(Trainer<T>& trainer, const CheckedSamples<T>& batch, bool finite) {
-  const Computing computing(3 * batch.samples.n * trainer.network()->n_parameters());
-  return trainer.learn(batch.samples, numbers_of(finite));
+py::float_ learn(Trainer<T>& trainer, const CheckedSamples<T>& batch, bool finite) {
+  double loss = 0.0;
+  {
+    const Computing computing(3 * batch.samples.n * trainer.network()->n_parameters());
+    loss = trainer.learn(batch.samples, numbers_of(finite));
+  }
+  return loss;
 }
 
 template <class T>
@@ -133,17 +141,18 @@ template <class T>
 void bind_for(py::module_& m, const std::string& dtype) {
   using py::arg;
   using R = Trainer<T>;
-  py::class_<CheckedSamples<T>>(m, ("Samples" + dtype).c_str());
-  py::class_<R>(m, ("Trainer" + dtype).c_str())
-      .def(py::init(&make_trainer<T>), arg("network"), arg("loss"), arg("optimizer"), arg("batch_size"), arg("shuffle"),
-           arg("seed"), arg("regularization") = Regularization{})
+  py::class_<CheckedSamples<T>>(m, ("Samples" + dtype).c_str(), memory_asked_for());
+  py::class_<R>(m, ("Trainer" + dtype).c_str(), memory_asked_for())
+      .def("__init__", constructor(&make_trainer<T>), py::detail::is_new_style_constructor(), arg("network"),
+           arg("loss"), arg("optimizer"), arg("batch_size"), arg("shuffle"), arg("seed"),
+           arg("regularization") = Regularization{})
       .def("check", &check<T>, arg("x").noconvert(), arg("t"), arg("weight").noconvert() = py::none(),
            arg("prefix") = "", arg("finite") = true)
       .def("fit", &fit<T>, arg("training"), arg("validation").none(true), arg("until_epoch"), arg("until_step"),
            arg("finite") = true)
       .def("step", &step<T>, arg("x").noconvert(), arg("t"), arg("learning_rate") = py::none(), arg("finite") = true)
       .def("learn", &learn<T>, arg("batch"), arg("finite") = true)
-      .def_property_readonly("learned", &R::learned)
+      .def_property_readonly("learned", [](const R& r) { return py::int_(r.learned()); })
       .def("complete_epoch", &R::complete_epoch, arg("validation_loss"))
       .def(
           "adopt", [](R& r, const Array<T>& parameters) { r.adopt(all_parameters(r, parameters)); },
@@ -159,26 +168,28 @@ void bind_for(py::module_& m, const std::string& dtype) {
       .def("optimizer_state", &optimizer_state<T>)
       .def("set_learning_rate", &R::set_learning_rate, arg("rate"))
       .def("begin_next_epoch", &begin_next_epoch<T>, arg("order") = py::none())
-      .def_property_readonly("epoch", &R::epoch)
-      .def_property_readonly("step_count", &R::step_count)
-      .def_property_readonly("epoch_loss", &R::epoch_loss)
+      .def_property_readonly("epoch", [](const R& r) { return py::int_(r.epoch()); })
+      .def_property_readonly("step_count", [](const R& r) { return py::int_(r.step_count()); })
+      .def_property_readonly("epoch_loss", [](const R& r) { return py::float_(r.epoch_loss()); })
       .def_property_readonly("batch_means",
                              [](const R& r) {
                                const auto means = r.batch_means();
                                return py::make_tuple(means.loss, means.penalty);
                              })
       .def(
-          "losses_from", [](const R& r, std::size_t epoch) { return r.losses_from(epoch).training; }, arg("epoch"))
+          "losses_from", [](const R& r, std::size_t epoch) { return as_list(r.losses_from(epoch).training); },
+          arg("epoch"))
       .def(
-          "validation_losses_from", [](const R& r, std::size_t epoch) { return r.losses_from(epoch).validation; },
-          arg("epoch"));
+          "validation_losses_from",
+          [](const R& r, std::size_t epoch) { return as_list(r.losses_from(epoch).validation); }, arg("epoch"));
 }
 
 }  // namespace
 
 void bind_trainer(py::module_& m) {
-  py::class_<Regularization>(m, "Regularization")
-      .def(py::init<>())
+  py::class_<Regularization>(m, "Regularization", memory_asked_for())
+      .def("__init__", constructor(+[] { return std::make_unique<Regularization>(); }),
+           py::detail::is_new_style_constructor())
       .def_readwrite("l1", &Regularization::l1)
       .def_readwrite("l2", &Regularization::l2)
       .def_readwrite("dropout", &Regularization::dropout)

@@ -20,7 +20,7 @@ void compute(const Network<T>& network, const Samples<T>& samples, std::size_t w
 }
 
 template <class T>
-double loss_of_all(const Network<T>& network, const CheckedSamples<T>& all, const Choice& loss) {
+py::float_ loss_of_all(const Network<T>& network, const CheckedSamples<T>& all, const Choice& loss) {
   double value = 0.0;
   compute(network, all.samples, network.n_parameters(),
           [&](const Stop& stop) { value = whole_loss(network, loss, all.samples, stop); });

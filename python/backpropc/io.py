@@ -492,4 +492,4 @@ def _smallest_trainer(optimizer: Definition) -> _core.Trainer:
     """Return a trainer of a network of two parameters, which can be asked what is the same for all sizes."""
     identity, loss = FAMILIES["activation"].resolve("identity", ""), FAMILIES["loss"].resolve("half_squared_error", "")
     network = _core.NetworkFloat64([(1, 1, identity._choice, True)])
-    return trainer_class(FLOAT64)(network, loss._choice, optimizer._choice, batch_size=1, shuffle=False, seed=0)
+    return trainer_class(FLOAT64)(network, loss._choice, optimizer._choice, 1, False, 0)

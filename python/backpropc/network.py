@@ -344,7 +344,7 @@ class Network:
         if last is not None and last[0] == loss:
             return last[1]
         sgd = OPTIMIZER.classes["SGD"](1.0)
-        updater = trainer_class(self._dtype)(self._core, loss._choice, sgd._choice, batch_size=1, shuffle=False, seed=0)
+        updater = trainer_class(self._dtype)(self._core, loss._choice, sgd._choice, 1, False, 0)
         self._updater = loss, updater
         return updater
 

@@ -185,10 +185,10 @@ class Trainer:
             network._core,
             self._loss._choice,
             self._optimizer._choice if self._method is None else OPTIMIZER.classes["SGD"](0.0)._choice,
-            batch_size=min(self._batch_size, 2**62),
-            shuffle=self._shuffle,
-            seed=self._seed,
-            regularization=self._regularization,
+            min(self._batch_size, 2**62),
+            self._shuffle,
+            self._seed,
+            self._regularization,
         )
 
     @property
@@ -491,7 +491,7 @@ class Trainer:
         _, rows, targets = samples_for(self._network, cast(ArrayLike, x), t, self._loss, one_allowed=False)
         weights = weights_of_samples(sample_weight, class_weight, targets, self._network.sizes[-1])
         finite = self._on_nonfinite == "raise"
-        data = {"": Data(rows, targets, self._core.check(rows, targets, weights, finite=finite))}
+        data = {"": Data(rows, targets, self._core.check(rows, targets, weights, "", finite))}
         if validation_data is not None:
             data["val_"] = self._held_out(validation_data)
         return way_through_arrays(self, data[""], data.get("val_")), data
@@ -576,9 +576,9 @@ class Trainer:
         policy = NonFinite(self._on_nonfinite)
         if self._method is not None:
             finite = self._on_nonfinite == "raise"
-            steps = whole_batch(self, self._method, self._core.check(rows, targets, finite=finite))
+            steps = whole_batch(self, self._method, self._core.check(rows, targets, None, "", finite))
             return policy.run(steps.step)
-        return policy.run(lambda finite: self._core.step(rows, targets, finite=finite))
+        return policy.run(lambda finite: self._core.step(rows, targets, None, finite))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer and its network to a file, in the safetensors format: all that a resumed run needs.

@@ -110,10 +110,10 @@ class Descent:
                 network._core,
                 loss._choice,
                 self._optimizer._choice,
-                batch_size=batch_size,
-                shuffle=shuffle,
-                seed=seed,
-                regularization=regularization,
+                batch_size,
+                shuffle,
+                seed,
+                regularization,
             )
             self._made_for = made_for
             self._take_up()
