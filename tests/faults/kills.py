@@ -1,6 +1,6 @@
 """kill -9 at random moments of a training with checkpoints: what is on the disk always resumes, to the same bits.
 
-    python tests/faults/kills.py N [PATH]     kills so many trainings, each of which goes on where the last one was killed
+    python tests/faults/kills.py N [PATH]   kills so many trainings, each of which goes on where the last one ended
 
 Prints how many there were and at which step the last one ended; an error is an AssertionError.
 """
