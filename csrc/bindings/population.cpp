@@ -209,8 +209,8 @@ template <class T>
 void bind_for(py::module_& m, const std::string& dtype) {
   using py::arg;
   using P = Population<T>;
-  py::class_<P>(m, ("Population" + dtype).c_str())
-      .def(py::init(&make_population<T>), arg("shape"), arg("loss"), arg("optimizer"), arg("batch_size"),
+  py::class_<P>(m, ("Population" + dtype).c_str(), memory_asked_for())
+      .def("__init__", constructor(&make_population<T>), py::detail::is_new_style_constructor(), arg("shape"), arg("loss"), arg("optimizer"), arg("batch_size"),
            arg("shuffle"), arg("seeds"), arg("values"), arg("l1").none(true), arg("l2").none(true),
            arg("dropout").none(true), arg("clip_value").none(true))
       .def("run", &run<T>, arg("parameters").noconvert(), arg("active"), arg("training"), arg("validation").none(true),

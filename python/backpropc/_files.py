@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from ._arguments import shown
+
+if sys.platform != "win32":
+    import fcntl
+
+TEMPORARY = re.compile(r"\.backpropc-[0-9a-f]{16}\.tmp")
 
 
 def file_name(path: object, name: str = "path") -> str:
@@ -31,6 +37,8 @@ def check_writable(path: str) -> None:
         raise FileExistsError(errno.EEXIST, "What is there is not a regular file", path)
     for there in (folder, target):
         if os.path.exists(there) and not os.access(there, os.W_OK):
+            if hasattr(os, "statvfs") and os.statvfs(there).f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), there)
             raise PermissionError(errno.EACCES, "No permission to write", there)
 
 
@@ -66,11 +74,13 @@ def write_whole(path: str, parts: Iterable[Any]) -> None:
 def _new_file(path: str) -> Iterator[BinaryIO]:
     """Yield a file in the folder of `path` that takes its name afterwards, unless something is raised."""
     folder = os.path.dirname(path)
+    _remove_left_behind(folder)
     temporary = os.path.join(folder, f".backpropc-{os.urandom(8).hex()}.tmp")
     nameless = _nameless_file(folder)
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
-        with open(os.open(temporary, flags, 0o666) if nameless is None else nameless, "wb") as file:
+        with open(_named_file(temporary) if nameless is None else nameless, "wb") as file:
+            if nameless is not None:
+                _hold(nameless)
             yield file
             if nameless is not None:
                 _give_name(nameless, temporary)
@@ -95,6 +105,39 @@ def _nameless_file(folder: str) -> int | None:
         return file
     os.close(file)
     return None
+
+
+def _named_file(path: str) -> int:
+    """Return a new file of that name, held."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        file = os.open(path, flags, 0o666)
+        _hold(file)
+        if os.path.exists(path):
+            return file
+        os.close(file)  # someone took it for left behind, before it was held
+
+
+def _hold(file: int) -> None:
+    """Lock a file until it is closed, if only by the end of the process, so that nobody takes it for left behind."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):  # not every file system has locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _remove_left_behind(folder: str) -> None:
+    """Remove the temporary files of processes that were killed between naming and renaming."""
+    if sys.platform == "win32":
+        return
+    for name in filter(TEMPORARY.fullmatch, os.listdir(folder)):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError):  # gone meanwhile, held, or not ours
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+            finally:
+                os.close(file)
 
 
 def _give_name(file: int, path: str) -> None:

@@ -398,7 +398,7 @@ def test_kill_9_at_any_moment_leaves_a_file_that_resumes(path: Path) -> None:
     """A share of the 500 that `tests/faults/kills.py 500` does."""
     script = Path(__file__).resolve().parents[1] / "faults" / "kills.py"
     done = subprocess.run(
-        [sys.executable, script, "40", path], capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, script, "40", path.parent], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("40 kills"), done.stdout
