@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -230,7 +231,7 @@ for thread in threads:
     assert codes.split() == ["0"] * 10
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_multiprocessing(method: str, tmp_path: Path) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no start method {method} here")
@@ -248,6 +249,122 @@ if __name__ == "__main__":
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "True", done.stderr
+
+
+WORKERS = {
+    "joblib's loky": """
+    import joblib
+    with joblib.parallel_config("loky", n_jobs=2):
+        results = joblib.Parallel()(joblib.delayed(train)(1) for _ in range(4))
+""",
+    "joblib's threads": """
+    import joblib
+    with joblib.parallel_config("threading", n_jobs=3):
+        results = joblib.Parallel()(joblib.delayed(train)(1) for _ in range(6))
+""",
+    "Dask's processes": """
+    from distributed import Client
+    with Client(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as client:
+        results = client.gather(client.map(train, [1] * 4, pure=False))
+""",
+    "Dask's threads": """
+    from distributed import Client
+    with Client(n_workers=1, threads_per_worker=3, processes=False, dashboard_address=None) as client:
+        results = client.gather(client.map(train, [1] * 6, pure=False))
+""",
+    "an executor in a forked child": """
+    from concurrent.futures import ThreadPoolExecutor
+    def work():
+        with ThreadPoolExecutor(3) as pool:
+            return list(pool.map(train, [1] * 6)) == [want] * 6
+    results = [want if exit_code_of_child(work) == 0 else b""]
+""",
+}
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_workers_of_others_train_to_the_same_bits(name: str, tmp_path: Path) -> None:
+    """Also where the parent's pool has been at work, and what is trained is sent as a function."""
+    if "fork" in name and not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+    script = tmp_path / "script.py"
+    script.write_text(
+        PRELUDE
+        + f"""
+if __name__ == "__main__":
+    bp.set_num_threads(2)
+    want = train()
+    {WORKERS[name].strip()}
+    print(set(results) == {{want}})
+"""
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.stdout.strip() == "True", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for threads")
+def test_signals_to_threads_that_train() -> None:
+    """Python's handlers run in the main thread: the training of another goes on to the same bits."""
+    said = output_of(
+        """
+import signal, time
+bp.set_num_threads(2)
+want, results, seen = train(30), [], []
+signal.signal(signal.SIGUSR1, lambda *_: seen.append(threading.current_thread() is threading.main_thread()))
+threads = [threading.Thread(target=lambda: results.append(train(30))) for _ in range(2)]
+for thread in threads:
+    thread.start()
+while any(thread.is_alive() for thread in threads):
+    for thread in threads:
+        if thread.is_alive():
+            signal.pthread_kill(thread.ident, signal.SIGUSR1)
+    time.sleep(0.001)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interrupted = []
+last = threading.Thread(target=lambda: results.append(train(30)))
+last.start()
+while len(results) < 3:  # not join: interrupted, some versions of it take the thread for ended
+    try:
+        if not interrupted:
+            signal.pthread_kill(last.ident, signal.SIGINT)
+        time.sleep(0.01)
+    except KeyboardInterrupt:
+        interrupted.append(1)
+last.join()
+print(results == [want] * 3, len(seen) > 0 and all(seen), len(interrupted) > 0)
+"""
+    )
+    assert said == "True True True"
+
+
+def test_two_threads_at_one_trainer() -> None:
+    """One is refused, whatever it asks for, and the other's training is as if it were alone."""
+    said = output_of(
+        """
+def make():
+    return bp.Trainer(bp.Network([30, 40, 20], "tanh", seed=0), optimizer=bp.Adam(), batch_size=8, seed=0)
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(256, 30)), rng.normal(size=(256, 20))
+trainer, refused = make(), []
+thread = threading.Thread(target=trainer.fit, args=(x, t, 4000))
+thread.start()
+while trainer.epoch < 2:
+    pass
+for call in (lambda: trainer.fit(x, t), lambda: trainer.step(x, t), lambda: trainer.network.predict(x),
+             lambda: trainer.save(os.devnull + "none")):
+    try:
+        call()
+    except RuntimeError as error:
+        refused.append("thread" in str(error))
+alive = thread.is_alive()
+thread.join()
+twin = make()
+twin.fit(x, t, 4000)
+same = trainer.network.parameters.tobytes() == twin.network.parameters.tobytes()
+print(alive, refused, same, os.path.exists("never"))
+"""
+    )
+    assert said == "True [True, True, True, True] True False"
 
 
 def test_exit_while_daemon_threads_train() -> None:
