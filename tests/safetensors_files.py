@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-DTYPES = {"F32": np.float32, "F64": np.float64}
+DTYPES = {"F32": np.float32, "F64": np.float64, "BOOL": np.uint8}
 
 
 def parts(content: bytes) -> tuple[dict[str, Any], bytes]:
