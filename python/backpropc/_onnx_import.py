@@ -56,12 +56,15 @@ def from_onnx(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Netwo
     OSError
         The file cannot be read.
     """
-    model = _model(source)
     try:
-        _refuse_external(model)
-        onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
+        return _read(_model(source))
+    except (UnicodeDecodeError, onnx.checker.ValidationError) as error:
         raise ValueError(f"source is no valid ONNX model: {' '.join(str(error).split())}") from None
+
+
+def _read(model: onnx.ModelProto) -> Network:
+    _refuse_external(model)
+    onnx.checker.check_model(model)
     opset = max([entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")], default=0)
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
@@ -126,7 +129,8 @@ def _tensors_of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorPr
 def _array(tensor: onnx.TensorProto) -> FloatArray:
     """Return a constant's numbers, which must fit the shape that it says."""
     if tensor.data_type not in READ:
-        kind = TensorProto.DataType.Name(tensor.data_type)
+        known = tensor.data_type in TensorProto.DataType.values()
+        kind = TensorProto.DataType.Name(tensor.data_type) if known else tensor.data_type
         raise ValueError(f"source: {shown(tensor.name)} is of type {kind}; weights must be FLOAT or DOUBLE")
     try:
         return np.asarray(numpy_helper.to_array(tensor))

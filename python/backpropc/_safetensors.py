@@ -21,6 +21,7 @@ from ._arguments import FLOAT32, FLOAT64, FloatArray, shown
 
 HEADER_LIMIT = 2**20
 LENGTH_BYTES = 8
+MOST_DIGITS = 40
 CODES = {FLOAT64: "F64", FLOAT32: "F32", np.dtype(np.bool_): "BOOL"}
 METADATA = "__metadata__"
 
@@ -187,4 +188,6 @@ def _no_number(text: str) -> None:
 def _integer(text: str) -> int:
     if text == "-0":
         raise ValueError("-0 is not an integer")
+    if len(text) > MOST_DIGITS:  # to read those of a whole header would take Python minutes
+        raise ValueError(f"an integer of {len(text)} digits; at most {MOST_DIGITS} are read")
     return int(text)

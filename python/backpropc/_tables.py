@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-import zipfile
+import sys
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._arguments import shown
+from ._files import open_to_read
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
 DELIMITERS = ",;\t|"
@@ -326,11 +327,14 @@ def _add_rows(builders: list[_Builder], rows: Sequence[tuple[int, list[str]]], p
 
 def _read_arrays(path: str) -> Table:
     """Return a .npy as the columns "1", "2", …, and a .npz as its arrays: "x" of one axis, "x.1", "x.2", … of two."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (ValueError, EOFError, zipfile.BadZipFile, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not a file of arrays of numbers: {error}") from None
+    with open_to_read(path) as file:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            arrays = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever NumPy, tokenize, zipfile and zlib make of bytes that are none of theirs
+            raise ValueError(f"{path} is not a file of arrays of numbers: {error}") from None
     columns: dict[str, Column] = {}
     for key, values in arrays.items():
         for name, part in _parts(path, key, np.asarray(values)):
@@ -361,10 +365,21 @@ def _parts(path: str, key: str, values: NDArray[Any]) -> Iterator[tuple[str, NDA
 
 def _array_column(path: str, name: str, values: NDArray[Any]) -> Column:
     if values.dtype.kind in "US" and values.ndim == 1:
+        if _has_no_characters(values):
+            raise ValueError(f"{path}, column {name!r}: it holds numbers that are no characters")
         return _text_column(path, name, [_decoded(value) for value in values.tolist()])
     if values.dtype.kind not in "fiub" or values.ndim != 1:
         raise ValueError(f"{path}, column {name!r}: it has dtype {values.dtype}; it must hold real numbers or texts")
-    return _number_column(path, name, values.astype(np.float64))
+    with np.errstate(over="ignore"):  # a number too large for float64 is refused with its place
+        return _number_column(path, name, values.astype(np.float64))
+
+
+def _has_no_characters(values: NDArray[Any]) -> bool:
+    """Return whether a text of an array, made elsewhere, holds what Python cannot make a str of."""
+    if values.dtype.kind == "S" or not values.dtype.itemsize:
+        return False
+    codes = np.ascontiguousarray(values).view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
+    return bool(np.any(codes > sys.maxunicode))
 
 
 def _decoded(value: str | bytes) -> str:

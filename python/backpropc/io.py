@@ -309,7 +309,7 @@ def _seen(value: Any) -> Seen:
     """Return what early stopping has seen; the best parameters, where there are any, are still to be read."""
     require_object(value, ("rule", "monitor", "least", "waited", "has_best"), "early_stopping")
     require_object(value["rule"], tuple(field.name for field in fields(EarlyStopping)), "early_stopping: rule")
-    if not isinstance(value["monitor"], str):
+    if not isinstance(value["monitor"], str) or not value["monitor"].isprintable():
         raise ValueError(f"early_stopping: monitor is {shown(value['monitor'])}; it must be a name")
     least, waited = _from_json(value["least"], "least"), whole_number(value["waited"], "early_stopping: waited", 0)
     best = np.empty(0) if truth(value["has_best"], "early_stopping: has_best") else None

@@ -169,7 +169,7 @@ def table(content: bytes, random: Random) -> bytes:
         head, data = content[11 : 11 + length], content[11 + length :]
         old, new = random.choice(
             (
-                (b"<f8", random.choice((b"|O8", b"<f2", b">f8", b"<U4", b"<c8", b"<M8", b"|V8", b"<f99", b"<i8"))),
+                (b"<f8", random.choice((b"|O8", b"<f2", b">f8", b"<U4", b"<c8", b"<M8", b"<f16", b"|V8", b"<f99", b"<i8"))),
                 (b"(", random.choice((b"(2, ", b"(-1, ", b"(1099511627776, ", b"(0, ", b"((", b"(None, "))),
                 (b"True", b"False"),
                 (b"}", random.choice((b"", b"}}", b", 'x': 1}"))),
