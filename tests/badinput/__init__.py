@@ -1,0 +1,1 @@
+"""Calls of every public function with arguments that nobody should give: see `machine`."""
