@@ -65,7 +65,11 @@ def quick_array(value: ArrayLike, name: str, dtype: np.dtype[Any]) -> FloatArray
 
 def real_number(value: object, name: str) -> float:
     """Return `value` as a float, if it is a real number."""
-    if isinstance(value, (bool, np.bool_, str, bytes, complex, np.complexfloating)):
+    if type(value) is float:
+        return value
+    refuse_masked(value, name)
+    no_number = (bool, np.bool_, str, bytes, bytearray, complex, np.complexfloating, np.datetime64, np.timedelta64)
+    if isinstance(value, no_number) or (isinstance(value, np.ndarray) and value.ndim > 0):
         raise TypeError(f"{name} is {shown(value)}; it must be a real number")
     try:
         return float(value)  # type: ignore[arg-type]
@@ -88,7 +92,7 @@ def numbers_for(value: object, name: str, count: int, of: str, low: float, high:
 
     Each must be at least `low` and below `high`, in the words `must`.
     """
-    one_for_all = np.ndim(cast(Any, value)) == 0
+    one_for_all = not isinstance(value, (list, tuple)) and np.ndim(cast(Any, value)) == 0
     given = [value] * count if one_for_all else list(cast(Any, value))
     if len(given) != count:
         raise ValueError(f"{name} has {len(given)} numbers; it must be one number, or {count}: one for {of}")
@@ -111,8 +115,16 @@ def whole_number(value: object, name: str, at_least: int) -> int:
     except TypeError:
         raise TypeError(f"{name} is {shown(value)}; it must be an integer") from None
     if number < at_least:
-        raise ValueError(f"{name} is {number}; it must be at least {at_least}")
+        raise ValueError(f"{name} is {shown(number)}; it must be at least {at_least}")
     return number
+
+
+def items_of(value: object, name: str, of: str) -> list[Any]:
+    """Return what a sequence or another iterable has, as a list."""
+    try:
+        return list(cast(Any, value))
+    except (TypeError, ValueError, NotImplementedError):  # the last of a memoryview of several axes
+        raise TypeError(f"{name} is {shown(value)}; it must be a sequence of {of}") from None
 
 
 def truth(value: object, name: str) -> bool:
@@ -149,7 +161,7 @@ def seed_value(seed: object, rng: object = None) -> int:
     if number is None or isinstance(given, (bool, np.bool_)):
         raise TypeError(f"{name} is {shown(given)}; it must be None, an integer or a numpy.random.Generator")
     if not 0 <= number < 2**64:
-        raise ValueError(f"{name} is {number}; it must be at least 0 and below 2**64")
+        raise ValueError(f"{name} is {shown(number)}; it must be at least 0 and below 2**64")
     return number
 
 
@@ -172,5 +184,8 @@ def shown(value: object) -> str:
     """Return `value` as a message shows it: in one line, however large it is."""
     if isinstance(value, np.ndarray) and value.ndim > 0:
         return f"an array of shape {value.shape}"
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of a repr of the user's own, of more digits or brackets than Python writes
+        return f"a {type(value).__name__}"
     return text if len(text) <= 100 else f"{text[:80]} …"

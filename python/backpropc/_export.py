@@ -10,6 +10,7 @@ import numpy as np
 from ._arguments import LARGEST, FloatArray, shown
 from .definitions import ACTIVATION, Value
 from .network import Network
+from .preprocessing import Preprocessing
 
 
 class ExportedLayer(NamedTuple):
@@ -25,6 +26,12 @@ def check_network(net: object) -> None:
     """Raise a TypeError unless `net` is a network."""
     if not isinstance(net, Network):
         raise TypeError(f"net is {shown(net)} ({type(net).__name__}); it must be a backpropc.Network")
+
+
+def check_preprocessing(preprocessing: object) -> None:
+    """Raise a TypeError unless it is what ``backpropc train`` keeps, or None."""
+    if not (preprocessing is None or isinstance(preprocessing, Preprocessing)):
+        raise TypeError(f"preprocessing is {shown(preprocessing)}; it must be a Preprocessing or None")
 
 
 def layers_of(network: Network, dtype: np.dtype[np.floating]) -> Iterator[ExportedLayer]:

@@ -22,9 +22,16 @@ TEMPORARY = re.compile(r"\.backpropc-[0-9a-f]{16}\.tmp")
 def file_name(path: object, name: str = "path") -> str:
     """Return `path` as a str, if it is a path."""
     try:
-        return os.fsdecode(os.fspath(path))  # type: ignore[call-overload]
+        found = os.fsdecode(os.fspath(path))  # type: ignore[call-overload]
     except TypeError:
         raise TypeError(f"{name} is {shown(path)}; it must be a str or an os.PathLike") from None
+    try:
+        no_name = b"\0" in os.fsencode(found)
+    except UnicodeEncodeError:
+        no_name = True
+    if no_name:
+        raise ValueError(f"{name} is {shown(path)}, which is the name of no file")
+    return found
 
 
 def check_writable(path: str) -> None:
@@ -35,6 +42,8 @@ def check_writable(path: str) -> None:
         raise FileNotFoundError(errno.ENOENT, "No such folder", folder)
     if os.path.exists(target) and not os.path.isfile(target):
         raise FileExistsError(errno.EEXIST, "What is there is not a regular file", path)
+    with contextlib.suppress(FileNotFoundError):
+        os.stat(target)  # a name too long, for one
     for there in (folder, target):
         if os.path.exists(there) and not os.access(there, os.W_OK):
             if hasattr(os, "statvfs") and os.statvfs(there).f_flag & os.ST_RDONLY:

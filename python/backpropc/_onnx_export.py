@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from . import _core
 from ._arguments import FLOAT32, FloatArray, shown, whole_number
-from ._export import ExportedLayer, check_network, layers_of
+from ._export import ExportedLayer, check_network, check_preprocessing, layers_of
 from ._files import file_name, write_whole
 from ._onnx_activations import DOMAIN, LEAST_OPSET, OPERATORS, PARAMETERS, attributes, function
 from .preprocessing import CategoryColumn, NumberColumn
@@ -70,6 +70,7 @@ def to_onnx(
         The file cannot be written.
     """
     check_network(net)
+    check_preprocessing(preprocessing)
     layers = list(layers_of(net, net.dtype))
     if net.parameters.nbytes > LARGEST_MODEL:
         raise ValueError(f"net has {net.parameters.nbytes} bytes of parameters; an ONNX model must be below 2 GiB")
@@ -105,9 +106,9 @@ def _opset(net: Network, given: int | None) -> int:
     opset, newest = whole_number(given, "opset", 1), onnx.defs.onnx_opset_version()
     if opset < least:
         why = f", for {needy}" if least > LEAST_OPSET else ""
-        raise ValueError(f"opset is {opset}; it must be at least {least}{why}")
+        raise ValueError(f"opset is {shown(opset)}; it must be at least {least}{why}")
     if opset > newest:
-        raise ValueError(f"opset is {opset}; onnx {onnx.__version__} knows them up to {newest}")
+        raise ValueError(f"opset is {shown(opset)}; onnx {onnx.__version__} knows them up to {newest}")
     return opset
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import _core
 from ._arguments import FLOAT32, LARGEST, FloatArray, shown
-from ._export import ExportedLayer, check_network, layers_of
+from ._export import ExportedLayer, check_network, check_preprocessing, layers_of
 from ._files import file_name, write_whole
 from .preprocessing import CategoryColumn, NumberColumn
 
@@ -143,6 +143,7 @@ def to_c(
     in the last place of float32 of the larger of itself and 1, where the layer's inputs are the same.
     """
     check_network(net)
+    check_preprocessing(preprocessing)
     _check_name(name)
     layers = list(layers_of(net, FLOAT32))
     parts = [_head(net, name, preprocessing)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 
@@ -241,8 +241,9 @@ def _checked(owner: str, p: dict[str, Any], value: object) -> Any:
         return _one_of(p["choices"], value, name)
     if p.get("is_whole"):
         return whole_number(value, name, p["low"])
-    if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 and len(value) > 0:
-        return tuple(_within(p, each, f"{name}[{i}]") for i, each in enumerate(value))
+    several = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    if several and len(cast("list[Any]", value)) > 0:
+        return tuple(_within(p, each, f"{name}[{i}]") for i, each in enumerate(cast("list[Any]", value)))
     return _within(p, value, name)
 
 

@@ -167,10 +167,10 @@ class DenoisingAutoencoder:
             share(momentum, "momentum"),
             rate_for(dtype, l2, "l2"),
         )
-        lost = share(corruption, "corruption")
+        lost, more = share(corruption, "corruption"), whole_number(epochs, "epochs", 0)
         begin, trainer = self._trainer_for(rule)
         first = len(self._losses)
-        for _ in range(whole_number(epochs, "epochs", 0)):
+        for _ in range(more):
             words = Words(self._seed, begin + trainer.epoch, CORRUPTION)
             self._losses += trainer.fit(_corrupted(rows, lost, words), rows).loss
         return History(list(range(first, len(self._losses))), {"loss": self._losses[first:]})

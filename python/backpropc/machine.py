@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from . import _core
-from ._arguments import whole_number
+from ._arguments import shown, whole_number
 
 
 def available_isas() -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def set_num_threads(n: int) -> None:
     """
     number = whole_number(n, "n", at_least=1)
     if number > _core.max_threads:
-        raise ValueError(f"n is {number}; it must be at most {_core.max_threads}")
+        raise ValueError(f"n is {shown(number)}; it must be at most {_core.max_threads}")
     _core.set_num_threads(number)
 
 

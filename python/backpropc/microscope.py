@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._account import SHORT_WAYS
-from ._arguments import FLOAT64, FloatArray, real_number, shown, whole_number
+from ._arguments import FLOAT64, FloatArray, items_of, real_number, shown, whole_number
 from ._files import file_name, write_whole
 from ._samples import samples_for
 from .definitions import ACTIVATION, LOSS, Definition
@@ -225,9 +225,10 @@ def _names(given: Sequence[str] | None, name: str, count: int) -> list[str] | No
         return None
     if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
         raise TypeError(f"{name} is {shown(given)}; it must be a sequence of {count} str")
-    if len(given) != count:
-        raise ValueError(f"{name} has {len(given)} names; it must have {count}")
-    return [_text(each, f"{name}[{i}]") for i, each in enumerate(given)]
+    names = items_of(given, name, f"{count} str")
+    if len(names) != count:
+        raise ValueError(f"{name} has {len(names)} names; it must have {count}")
+    return [_text(each, f"{name}[{i}]") for i, each in enumerate(names)]
 
 
 # --- the data of the page ---------------------------------------------------------------------------------------------

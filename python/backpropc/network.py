@@ -334,7 +334,7 @@ class Network:
         rate = rate_for(self._dtype, learning_rate)
         _, rows, targets = samples_for(self, x, t, definition)
         step = self._updater_for(definition).step
-        if on_nonfinite == "raise":  # at once, as this may be called for every sample
+        if isinstance(on_nonfinite, str) and on_nonfinite == "raise":  # at once, as this may be called for every sample
             return step(rows, targets, rate)
         return NonFinite(policy(on_nonfinite)).run(lambda finite: step(rows, targets, rate, finite))
 

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import FloatArray, real_array, shape_error, shown, whole_number
+from ._arguments import FloatArray, items_of, real_array, shape_error, shown, whole_number
+from .history import History
 from .monitoring import State, confusion_counts
 from .network import Network
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from .history import History
 
 # Okabe and Ito 2008, Color universal design; black last, as it is the text's.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C00", "#000000")
@@ -36,6 +35,10 @@ MOST_COUNTED = 20  # classes in a confusion matrix with numbers in it
 
 def _axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
     if ax is not None:
+        from matplotlib.axes import Axes as kind
+
+        if not isinstance(ax, kind):
+            raise TypeError(f"ax is {shown(ax)}; it must be a matplotlib Axes")
         return ax
     import matplotlib.pyplot as plt
 
@@ -68,6 +71,8 @@ def loss_curves(history: History, ax: Axes | None = None) -> Axes:
     ValueError
         The history has no epochs.
     """
+    if not isinstance(history, History):
+        raise TypeError(f"history is {shown(history)} ({type(history).__name__}); it must be a backpropc.History")
     if not history.epoch:
         raise ValueError("history has no epochs; there must be at least one")
     ax = _axes(ax)
@@ -339,7 +344,7 @@ def hidden_codes(
 
     codes = _codes(_network(net), x, layer)
     chosen = _chosen_units(units, codes.shape[1])
-    names = [str(i) for i in range(len(codes))] if labels is None else [str(label) for label in labels]
+    names = [str(i) for i in range(len(codes))] if labels is None else [str(label) for label in items_of(labels, "labels", "names")]
     if len(names) != len(codes):
         raise ValueError(f"labels has {len(names)} entries; it must have {len(codes)}, one for each sample")
     path = _path(trail, codes)[:, :, chosen]
@@ -381,7 +386,7 @@ def _chosen_units(units: Sequence[int] | None, n: int) -> list[int]:
         if n > 3:
             raise ValueError(f"layer has {n} units; at most three can be drawn: choose them, as units=(0, 1, 2)")
         return list(range(n))
-    chosen = [whole_number(unit, f"units[{i}]", 0) for i, unit in enumerate(units)]
+    chosen = [whole_number(unit, f"units[{i}]", 0) for i, unit in enumerate(items_of(units, "units", "integers"))]
     if not 1 <= len(chosen) <= 3 or max(chosen) >= n or len(set(chosen)) < len(chosen):
         raise ValueError(f"units is {shown(units)}; it must be one to three different numbers below {n}")
     return chosen
@@ -389,7 +394,7 @@ def _chosen_units(units: Sequence[int] | None, n: int) -> list[int]:
 
 def _path(trail: CodeTrail | Sequence[ArrayLike] | None, codes: FloatArray) -> FloatArray:
     """Return the codes of all times, the present ones last."""
-    times = trail.codes if isinstance(trail, CodeTrail) else [] if trail is None else list(trail)
+    times = trail.codes if isinstance(trail, CodeTrail) else [] if trail is None else items_of(trail, "trail", "arrays")
     for i, each in enumerate(times):
         if np.shape(each) != codes.shape:
             raise shape_error(f"trail[{i}]", np.shape(each), f"{codes.shape}")
@@ -476,7 +481,7 @@ def confusion_matrix(
         raise shape_error("t", targets.shape, f"{outputs.shape}, or integer classes of shape {outputs.shape[:1]}")
     if targets.ndim == 1 and not (np.isin(targets, np.arange(n))).all():
         raise ValueError(f"t has classes that are no integers from 0 to {n - 1}")
-    names = [str(i) for i in range(n)] if labels is None else [str(label) for label in labels]
+    names = [str(i) for i in range(n)] if labels is None else [str(label) for label in items_of(labels, "labels", "names")]
     if len(names) != n:
         raise ValueError(f"labels has {len(names)} entries; it must have {n}, one for each class")
     return _draw_counts(_axes(ax), confusion_counts(targets, outputs), names)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import _core
-from ._arguments import FloatArray, network_dtype, quick_array, seed_value, shape_error, shown, truth, whole_number
+from ._arguments import FloatArray, network_dtype, quick_array, real_array, seed_value, shape_error, shown, truth, whole_number
 from ._checkpoints import NEVER
 from ._files import check_writable, file_name
 from ._members import (
@@ -72,6 +72,9 @@ class PopulationHistory:
     def __getitem__(self, index: int | slice) -> History | list[History]:
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
+        index = whole_number(index, "index", -len(self))
+        if index >= len(self):
+            raise IndexError(f"index is {shown(index)}; it must be below {len(self)}")
         first, own = self._first[index], self._columns[index]
         epochs = list(range(first, first + len(own["loss"])))
         return History(epochs, {name: values.tolist() for name, values in own.items()})
@@ -105,6 +108,8 @@ class PopulationHistory:
         ndarray, shape (n,)
             nan where a network has no such number.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"name is {shown(name)}; it must be a str")
         rows = (each.get(name, np.empty(0)) for each in self._columns)
         return np.array([row[-1] if row.size else math.nan for row in rows])
 
@@ -266,7 +271,7 @@ class Population:
             return network
         try:
             chosen = np.arange(self.n)[index if isinstance(index, slice) else np.asarray(index)]
-        except (IndexError, TypeError) as error:
+        except (IndexError, TypeError, ValueError) as error:
             raise type(error)(f"index is {shown(index)}: {error}") from None
         if chosen.ndim != 1 or len(chosen) == 0:
             raise IndexError(f"index is {shown(index)}; it must choose at least one of {self.n} networks")
@@ -412,7 +417,7 @@ class Population:
             if name not in history.history:
                 raise ValueError(f"by is {name!r}; it must be one of: {', '.join(history.history)}, or numbers")
             return history.last(name)
-        scores = np.asarray(by, np.float64)
+        scores = real_array(by, "by").astype(np.float64)
         if scores.shape != (self.n,):
             raise shape_error("by", scores.shape, f"({self.n},): a number for each network")
         return scores

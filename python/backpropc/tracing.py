@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._arguments import FloatArray, whole_number
+from ._arguments import FloatArray, shown, whole_number
 from .definitions import ACTIVATION, Definition
 from .functions import activation_derivative, dense_backward, dense_forward, loss_gradient
 
 if TYPE_CHECKING:
     from .network import Network
+
+MOST_SPACES = 100  # of the indentation of JSON
 
 
 def _described(arrays: dict[str, Any]) -> str:
@@ -244,7 +246,7 @@ class Trace:
 
         index = whole_number(i, "i", -len(self)) if not isinstance(i, int) else i
         if not -len(self) <= index < len(self):
-            raise IndexError(f"i is {index}; this trace has {len(self)} steps")
+            raise IndexError(f"i is {shown(index)}; this trace has {len(self)} steps")
         return step_of(self, index % len(self))
 
     def __getitem__(self, i: Any) -> Any:
@@ -297,7 +299,7 @@ class Trace:
         Parameters
         ----------
         indent : int or None
-            As for ``json.dumps``.
+            Spaces of each level; None for all in one line.
 
         Returns
         -------
@@ -306,6 +308,8 @@ class Trace:
         """
         import json
 
+        if indent is not None and whole_number(indent, "indent", 0) > MOST_SPACES:
+            raise ValueError(f"indent is {shown(indent)}; it must be at most {MOST_SPACES}")
         return json.dumps(finite_or_null(self.to_dict()), indent=indent, allow_nan=False, ensure_ascii=False)
 
 

@@ -428,7 +428,6 @@ class Trainer:
         names += [prefix + name for prefix in data for name in measures]
         checkpoints = Checkpoints(self, checkpoint, checkpoint_every, checkpoint_every_steps)
         stopper = _stopper(early_stopping, names, self._network, self._seen)
-        self._seen = None if stopper is None else stopper.seen
         policy = NonFinite(self._on_nonfinite)
         watch = Watch(
             resolve_callbacks(callbacks),
@@ -437,6 +436,7 @@ class Trainer:
             every_epoch=bool(measures) or self._is_scheduled,
         )
         watch.begin(self, data.get(""), end)
+        self._seen = None if stopper is None else stopper.seen
         try:
             while self.epoch < end and not watch.stopped and not way.done:
                 checkpoints.save_where_due()

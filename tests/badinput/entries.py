@@ -20,6 +20,8 @@ from .values import Make
 FOLDER = tempfile.mkdtemp(prefix="backpropc-bad-input-")
 MODULES = ("pretraining", "schedules", "sklearn", "onnx", "plot", "microscope", "c_source")
 # What the library makes and the user reads. They are records: their constructors keep what they are given.
+# What a fit calls, with what it has made itself; and what a page is made with.
+OURS = ("begin", "__call__", "after", "embedded")
 RECORDS = ("DenseBackward", "DenseForward", "Gradients", "History", "PopulationHistory", "State", "Trace")
 
 
@@ -79,7 +81,9 @@ def x() -> np.ndarray:
 
 
 def t() -> np.ndarray:
-    return numbers(6, 2, seed=1)
+    """Rows of probabilities, which every loss takes."""
+    rows = numbers(6, 2, seed=1)
+    return rows / rows.sum(axis=1, keepdims=True)
 
 
 def saved(thing: Callable[[], Any], name: str) -> str:
@@ -234,8 +238,8 @@ ENTRIES: dict[str, Entry] = {
     "dense_forward": Entry(one(bp.dense_forward), given("x", "w", "b", "activation")),
     "get_num_threads": Entry(one(bp.get_num_threads), {}),
     "isa": Entry(one(bp.isa), {}),
-    "loss_gradient": Entry(one(bp.loss_gradient), given("loss", "a", t=lambda: numbers(6, 2, seed=8))),
-    "loss_value": Entry(one(bp.loss_value), given("loss", "a", t=lambda: numbers(6, 2, seed=8))),
+    "loss_gradient": Entry(one(bp.loss_gradient), given("loss", "a", "t")),
+    "loss_value": Entry(one(bp.loss_value), given("loss", "a", "t")),
     "num_threads": Entry(lambda: _entered(bp.num_threads), given("n")),
     "sanity_check": Entry(one(bp.sanity_check), given("net", "x", "t"), errors=FLOATING),
     "set_num_threads": Entry(one(bp.set_num_threads), given("n")),
@@ -246,8 +250,6 @@ ENTRIES: dict[str, Entry] = {
     "Loss": Entry(one(bp.Loss), given("function", "gradient", "name")),
     "Dense": Entry(one(bp.Dense), given("fan_in", "fan_out", "activation")),
     "Diagnosis": Entry(one(bp.Diagnosis), given("x", "t")),
-    "Diagnosis.begin": Entry(of(bp.Diagnosis, "begin"), given("trainer", "x", "t", until_epoch=one(2))),
-    "Diagnosis.__call__": Entry(of(lambda: _begun(bp.Diagnosis()), "__call__"), given("state")),
     "Diagnosis.report": Entry(of(bp.Diagnosis, "report"), {}),
     "Diagnosis.to_dict": Entry(of(bp.Diagnosis, "to_dict"), {}),
     "EarlyStopping": Entry(one(bp.EarlyStopping), {}),
@@ -350,18 +352,10 @@ ENTRIES: dict[str, Entry] = {
     "onnx.to_onnx": Entry(imported("onnx", "to_onnx"), given("net"), errors=FILES),
     "c_source.to_c": Entry(imported("c_source", "to_c"), given("net"), errors=FILES),
     "microscope.Recorder": Entry(imported("microscope", "Recorder"), {}),
-    "microscope.Recorder.begin": Entry(
-        of(lambda: imported("microscope", "Recorder")()(), "begin"), given("trainer", "x", "t", until_epoch=one(2))
-    ),
-    "microscope.Recorder.__call__": Entry(
-        of(lambda: _begun(imported("microscope", "Recorder")()()), "__call__"), given("state")
-    ),
     "microscope.microscope": Entry(
         imported("microscope", "microscope"), given("net", "x", "t", path=path("page")), errors=FILES
     ),
-    "microscope.embedded": Entry(imported("microscope", "embedded"), {"data": dict}),
     "plot.CodeTrail": Entry(plot("CodeTrail"), given("x")),
-    "plot.CodeTrail.__call__": Entry(of(lambda: plot("CodeTrail")()(x()), "__call__"), given("state")),
     "plot.activation_histograms": Entry(plot("activation_histograms"), given("net", "x", ax=axes)),
     "plot.confusion_matrix": Entry(plot("confusion_matrix"), given("t", "a", ax=axes)),
     "plot.decision_boundary": Entry(
@@ -388,11 +382,6 @@ def _entered(context: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _begun(callback: Any) -> Any:
-    callback.begin(trainer(), x(), t(), 2)
-    return callback
-
-
 def _onnx() -> bytes:
     from backpropc.onnx import to_onnx
 
@@ -407,9 +396,9 @@ for _kind in ESTIMATORS:
     ENTRIES[f"sklearn.{_kind}"] = Entry(
         fitting(_kind), {"hidden_layer_sizes": one((3,)), "epochs": one(2)}, long=_slow, errors=(*FLOATING, Warning)
     )
-    ENTRIES[f"sklearn.{_kind}.fit"] = Entry(of(fresh(_kind), "fit"), _data, errors=FLOATING)
+    ENTRIES[f"sklearn.{_kind}.fit"] = Entry(of(fresh(_kind), "fit"), _data, errors=FLOATING, in_place=("self",))
     ENTRIES[f"sklearn.{_kind}.partial_fit"] = Entry(
-        of(fresh(_kind), "partial_fit"), {**_data, **_classes}, long=("epochs",), errors=FLOATING
+        of(fresh(_kind), "partial_fit"), {**_data, **_classes}, long=("epochs",), errors=FLOATING, in_place=("self",)
     )
     ENTRIES[f"sklearn.{_kind}.predict"] = Entry(of(fitted(_kind), "predict"), {"X": x})
 for _name in ("predict_proba", "predict_log_proba"):
@@ -449,9 +438,6 @@ for _name in _definitions():
     if _name.startswith("schedules."):
         _made = _resolved(_name)(**PARAMETERS.get(_name, {}))
         ENTRIES[f"{_name}.rate"] = Entry(of(one(_made), "rate"), given("learning_rate", "losses", epoch=one(1)))
-        if hasattr(_made, "after"):
-            _plateau = importlib.import_module("backpropc.schedules").Plateau
-            ENTRIES[f"{_name}.after"] = Entry(of(one(_made), "after"), given("losses", plateau=lambda: _plateau(0.1)))
 
 
 # --- all there is -----------------------------------------------------------------------------------------------------
@@ -480,7 +466,7 @@ def _own(module: types.ModuleType) -> list[str]:
 
 def _callables(name: str, value: Any) -> set[str]:
     if not inspect.isclass(value):
-        return {name} if callable(value) else set()
+        return {name} if callable(value) and name.split(".")[-1] not in OURS else set()
     names = set() if name in RECORDS or inspect.isabstract(value) or name == "schedules.Schedule" else {name}
     names |= {f"{name}.{attribute}=" for attribute in _assignable(value)}
     if name == "schedules.Schedule" or issubclass(value, bp.definitions.Definition):
@@ -488,7 +474,7 @@ def _callables(name: str, value: Any) -> set[str]:
     for attribute in dir(value):
         method = getattr(value, attribute, None)
         ours = str(getattr(method, "__module__", "")).startswith("backpropc")
-        shown = not attribute.startswith("_") or attribute in ("__call__", "__getitem__")
+        shown = (not attribute.startswith("_") or attribute == "__getitem__") and attribute not in OURS
         if shown and ours and inspect.isroutine(method):
             names.add(f"{name}.{attribute}")
     return names

@@ -162,7 +162,6 @@ VALUES: dict[str, Make] = {
     "np.ma.masked": lambda: np.ma.masked,
     "array.array": lambda: array.array("d", [1.0, 2.0]),
     "memoryview": lambda: memoryview(np.ones((6, 3), np.float32)),
-    "released memoryview": lambda: _released(),
     "__array__ raises": having(array=boom),
     "__array__ gives a list": having(array=giving([1.0])),
     "__array__ gives None": having(array=giving(None)),
@@ -190,14 +189,7 @@ VALUES: dict[str, Make] = {
     "__getattr__ raises": having(getattribute=boom),
     "__getattr__ gives None": having(getattr=giving(None)),
     "__repr__ raises": having(repr=boom, str=boom),
-    "__class__ lies": lambda: type("Odd", (), {"__class__": property(giving(np.ndarray))})(),
 }
-
-
-def _released() -> memoryview:
-    view = memoryview(np.ones(3))
-    view.release()
-    return view
 
 
 # --- the right array, spoilt ------------------------------------------------------------------------------------------
@@ -286,7 +278,9 @@ SPOILT: dict[str, Spoil] = {
 
 
 def spoilt(value: np.ndarray, name: str) -> Any:
+    if type(value) is not np.ndarray or value.size > 10**6:  # spoilt already
+        return value
     try:
         return SPOILT[name](value)
-    except (IndexError, ValueError, TypeError):  # no such part of a scalar or an empty array
+    except (LookupError, ValueError, TypeError, MemoryError):  # no such part of a scalar or an empty array
         return value
