@@ -152,7 +152,7 @@ class Crew {
   std::vector<std::thread> start(std::size_t count) {
     std::vector<std::thread> workers;
     workers.reserve(count);
-    const SignalsBlocked blocked;
+    [[maybe_unused]] const SignalsBlocked blocked;
     try {
       while (workers.size() < count) workers.emplace_back([this] { work(); });
     } catch (const std::exception&) {
