@@ -30,6 +30,7 @@ void bind_definitions(py::module_& m);
 void bind_functions(py::module_& m);
 void bind_machine(py::module_& m);
 void bind_network(py::module_& m);
+void bind_observer(py::module_& m);
 void bind_population(py::module_& m);
 void bind_trainer(py::module_& m);
 void bind_whole_batch(py::module_& m);

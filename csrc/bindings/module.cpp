@@ -38,6 +38,7 @@ PYBIND11_MODULE(_core, m) {
   bind_functions(m);
   bind_machine(m);
   bind_network(m);
+  bind_observer(m);
   bind_trainer(m);
   bind_whole_batch(m);
   bind_population(m);

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arguments import FloatArray, whole_number
+from ._arguments import FLOAT32, FloatArray, whole_number
 from ._samples import samples_for
-from .definitions import ACTIVATION, LOSS, Definition
+from .definitions import LOSS, Definition
 from .monitoring import State
 from .sanity import LARGE, SPREAD, chance_of
 from .tracing import rows_of_targets
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from .training import Trainer
 
 LEAST, MOST, SHARE = 48, 256, 100  # of the training data: the sample is a hundredth, within these bounds
-VALUES = 4096  # whose percentiles are taken, of a layer
-PERCENTILES = (2, 25, 50, 75, 98)
 LARGEST_SLOPE = {"logistic": 0.25, "tanh": 1.0}  # of σ where it is not saturated
 SATURATED = 0.1  # of that, where it is
-BUDGET = 0.04  # of the time of training that may go into looking
+BUDGET = 0.03  # of the time of training that may go into looking
+INTERRUPTION = 2e-5  # seconds that a run loses by a call, beside what is done in it
 
 
 class LayerRecord(NamedTuple):
@@ -152,9 +151,8 @@ class Diagnosis:
         self._every = None if every is None else whole_number(every, "every", 1)
         self.records: list[Record] = []
         self._looker: _Looker | None = None
-        self._wait = 1
         self._next = self._end = 0
-        self._free = 0.0  # when the last look was over
+        self._epoch, self._free = 0, 0.0  # when it was last called: after which epoch, and the time when it was done
         self._looked = self._trained = 0.0  # seconds
 
     def begin(self, trainer: Trainer, x: FloatArray | None, t: FloatArray | None, until_epoch: int) -> None:
@@ -169,50 +167,53 @@ class Diagnosis:
         until_epoch : int
             When it is to end: there it looks in any case.
         """
+        start = time.perf_counter()
+        loss = LOSS.resolve(trainer.loss, "loss")
         if self._given is not None:
-            rows, targets = samples_for(
-                trainer.network, *self._given, LOSS.resolve(trainer.loss, "loss"), one_allowed=False
-            )[1:]
+            rows, targets = samples_for(trainer.network, *self._given, loss, one_allowed=False)[1:]
         elif x is None or t is None:
             raise TypeError("x and t are missing, and the training data come in batches; give bp.Diagnosis(x, t)")
         else:
-            some = np.unique(np.linspace(0, len(x) - 1, min(MOST, max(LEAST, len(x) // SHARE))).astype(int))
-            rows, targets = np.ascontiguousarray(x[some]), np.ascontiguousarray(t[some])
+            rows, targets = _some(x, t)
         if self._looker is None or self._looker.network is not trainer.network:
             self.records = []
-        self._looker = _Looker(trainer.network, LOSS.resolve(trainer.loss, "loss"), rows, targets)
+        self._looker = _Looker(trainer.network, loss, rows, targets)
         self._trainer = trainer
-        start = time.perf_counter()
         if not self.records or self.records[-1].epoch != trainer.epoch:
             self.records.append(self._looker.look(trainer.epoch, math.nan))
-        self._free = time.perf_counter()
+        self._end = until_epoch
+        self._epoch, self._free = trainer.epoch, time.perf_counter()
         self._looked += self._free - start
-        self._next, self._end = trainer.epoch + self._pace(), until_epoch
-
-    def _pace(self) -> int:
-        return self._wait if self._every is None else self._every
+        self._next = trainer.epoch + (self._every or 1)
 
     @property
     def epochs_to_wait(self) -> int:
         """After how many epochs it next wishes to be called."""
-        return max(1, self._next - (self.records[-1].epoch if self.records else 0))
+        return max(1, self._next - self._epoch)
 
     def __call__(self, state: State) -> None:
-        """Look at the run; `fit` calls it."""
+        """Look at the run, if it is time to; `fit` calls it."""
         if self._looker is None:
             raise RuntimeError("this Diagnosis was not begun; pass it to fit as callbacks=[diagnosis]")
         if state.epoch < min(self._next, self._end):
             return
         start = time.perf_counter()
-        epochs, seconds = state.epoch - self.records[-1].epoch, start - self._free
-        self.records.append(self._looker.look(state.epoch, state.loss))
-        end = time.perf_counter()
+        epochs, seconds = max(1, state.epoch - self._epoch), max(start - self._free - INTERRUPTION, 1e-9)
         self._trained += seconds
-        self._looked += end - start
-        # so many epochs that by then this look and the next are within the budget
-        wanted = ((self._looked + end - start) / BUDGET - self._trained) * max(epochs, 1) / max(seconds, 1e-9)
-        self._wait = math.ceil(min(max(wanted, 1.0), 16.0 * self._wait, 1e9))
-        self._next, self._free = state.epoch + self._pace(), end
+        self._looked += INTERRUPTION
+        looks = self._every is not None or state.epoch == self._end or self._within_budget()
+        if looks:
+            self.records.append(self._looker.look(state.epoch, state.loss))
+            self._looked += self._looker.cost
+        self._epoch, self._free = state.epoch, time.perf_counter()
+        # of training, in seconds, until this look and the next are within the budget
+        missing = (self._looked + self._looker.cost + INTERRUPTION) / BUDGET - self._trained
+        fewest, most = (1 if looks else 2 * epochs), 16 * epochs  # what a first short epoch takes says little
+        self._next = state.epoch + (self._every or math.ceil(min(max(missing * epochs / seconds, fewest), most)))
+
+    def _within_budget(self) -> bool:
+        """Whether another look may be taken now."""
+        return self._looker is not None and self._looked + self._looker.cost <= BUDGET * self._trained
 
     @property
     def complaints(self) -> tuple[Complaint, ...]:
@@ -261,6 +262,13 @@ class Diagnosis:
         return [record._asdict() | {"layers": [layer._asdict() for layer in record.layers]} for record in self.records]
 
 
+def _some(x: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a few rows, evenly spaced."""
+    count = min(len(x), MOST, max(LEAST, len(x) // SHARE))
+    some = np.linspace(0, len(x) - 1, count).astype(np.intp)
+    return x[some], t[some]
+
+
 def _share(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.0%}"
 
@@ -278,70 +286,29 @@ class _Looker:
 
     def __init__(self, network: Network, loss: Definition, x: FloatArray, t: FloatArray) -> None:
         self.network, self.loss, self.x, self.t = network, loss, x, t
-        self._activations = [ACTIVATION.resolve(layer.activation, "activation") for layer in self.network.layers]
-        self._before: tuple[int, FloatArray] | None = None  # the epoch and the parameters of the last look
+        slopes = [LARGEST_SLOPE.get(str(layer.activation), math.nan) for layer in network.layers]
+        observer = _core.ObserverFloat32 if network.dtype == FLOAT32 else _core.ObserverFloat64
+        self._observer = observer(network._core, x, t, loss._choice, [SATURATED * slope for slope in slopes])
+        self._epoch = 0  # of the last look
+        self.cost = 0.0  # of the last look, in seconds
 
     def look(self, epoch: int, loss: float) -> Record:
         """Return the record of the network as it is."""
-        value, numbers = self.network._core.trace(self.x, self.t, self.loss._choice)
-        parameters = self.network.parameters.copy()
-        moved = self._moved(epoch, parameters)
-        layers, x = [], self.x
-        with np.errstate(all="ignore"):  # a run that explodes has numbers that overflow
-            for i, (z, a, delta, dw, _) in enumerate(numbers):
-                layers.append(self._layer(i, x, z, a, delta * len(x), dw, moved[i]))
-                x = a
-        self._before = epoch, parameters
-        return Record(epoch, value if math.isnan(loss) else loss, value, tuple(layers))
-
-    def _moved(self, epoch: int, parameters: FloatArray) -> list[float]:
-        """Return how far each layer's w has gone for each epoch since the last look, relative to its norm."""
-        if self._before is None or epoch == self._before[0]:
-            return [math.nan] * len(self._activations)
-        epochs, before = epoch - self._before[0], self._before[1]
-        pairs = zip(self.network._split(before), self.network._split(parameters - before), strict=True)
-        return [_norm(change) / max(_norm(w), 1e-30) / epochs for (w, _), (change, _) in pairs]
-
-    def _layer(
-        self, i: int, x: FloatArray, z: FloatArray, a: FloatArray, delta: FloatArray, dw: FloatArray, moved: float
-    ) -> LayerRecord:
-        definition = self._activations[i]
-        dsigma = None if definition.entry["by_row"] else _core.activation_derivative(z, definition._choice)
-        largest = LARGEST_SLOPE.get(str(definition.short))
-        mean, size = float(a.mean()), _size(a)
-        return LayerRecord(
-            mean=mean,
-            deviation=math.sqrt(max(0.0, size * size - mean * mean)),
-            size=size,
-            a=_percentiles(a),
-            delta_spread=_percentiles(delta),
-            x=_size(x),
-            saturated=math.nan
-            if dsigma is None or largest is None
-            else float(np.count_nonzero(dsigma < SATURATED * largest)) / dsigma.size,
-            dead=0.0 if dsigma is None else 1.0 - float(np.count_nonzero(dsigma.any(axis=0))) / dsigma.shape[1],
-            dsigma=math.nan if dsigma is None else float(dsigma.mean()),
-            delta=_size(delta),
-            dw=_norm(dw),
-            w=_norm(self.network.layers[i].w),
-            update=moved,
-        )
+        start = time.perf_counter()
+        value, numbers = self._observer.look()
+        epochs = max(1, epoch - self._epoch)
+        layers = tuple(_layer_record(row, epochs) for row in numbers.tolist())
+        self._epoch = epoch
+        self.cost = time.perf_counter() - start
+        return Record(epoch, value if math.isnan(loss) else loss, value, layers)
 
 
-def _norm(array: FloatArray) -> float:
-    flat = array.ravel()
-    return math.sqrt(float(np.dot(flat, flat)))
-
-
-def _size(array: FloatArray) -> float:
-    """Return the root mean square."""
-    return _norm(array) / math.sqrt(array.size)
-
-
-def _percentiles(array: FloatArray) -> tuple[float, ...]:
-    flat = array.ravel()
-    some = np.sort(flat[:: -(-flat.size // VALUES)])
-    return tuple(float(some[round(p / 100 * (some.size - 1))]) for p in PERCENTILES)
+def _layer_record(row: list[float], epochs: int) -> LayerRecord:
+    """Return a layer's numbers by name; the core knows of the steps between two looks, not of epochs."""
+    mean, deviation, size = row[:3]
+    x, saturated, dead, dsigma, delta, dw, w, moved = row[13:]
+    percentiles = tuple(row[3:8]), tuple(row[8:13])
+    return LayerRecord(mean, deviation, size, *percentiles, x, saturated, dead, dsigma, delta, dw, w, moved / epochs)
 
 
 # --- judging ----------------------------------------------------------------------------------------------------------
