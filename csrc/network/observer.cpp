@@ -114,10 +114,12 @@ void Observer<T>::see_forward(std::size_t l, LayerView& view) {
   const auto count = static_cast<double>(size);
   view.mean = sum(size, [a](std::size_t i) { return static_cast<double>(a[i]); }) / count;
   view.size = root_mean_square(size, a);
-  view.deviation = std::sqrt(sum(size, [a, mean = view.mean](std::size_t i) {
-                               const double from_mean = static_cast<double>(a[i]) - mean;
-                               return from_mean * from_mean;
-                             }) / count);
+  view.deviation = std::sqrt(sum(size,
+                                 [a, mean = view.mean](std::size_t i) {
+                                   const double from_mean = static_cast<double>(a[i]) - mean;
+                                   return from_mean * from_mean;
+                                 }) /
+                             count);
   percentiles(size, a, T(1), sorted_, view.a);
 }
 

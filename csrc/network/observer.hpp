@@ -13,15 +13,15 @@ namespace backpropc {
 inline constexpr std::size_t n_percentiles = 5;
 
 struct LayerView {
-  double mean, deviation, size;          // of a: mean, standard deviation, root mean square
-  double a[n_percentiles];               // of a
-  double delta_spread[n_percentiles];    // of δ
-  double x;                              // root mean square of what the layer reads
-  double saturated;                      // the share of z where σ' is below the layer's threshold; NaN without one
-  double dead;                           // the share of units whose σ' is 0 for every sample
-  double dsigma;                         // the mean of σ'; NaN for a row function
-  double delta, dw, w;                   // root mean square of δ; norms of ∂E/∂w and of w
-  double moved;                          // the norm of w's change since the look before over that of w then; NaN at first
+  double mean, deviation, size;        // of a: mean, standard deviation, root mean square
+  double a[n_percentiles];             // of a
+  double delta_spread[n_percentiles];  // of δ
+  double x;                            // root mean square of what the layer reads
+  double saturated;                    // the share of z where σ' is below the layer's threshold; NaN without one
+  double dead;                         // the share of units whose σ' is 0 for every sample
+  double dsigma;                       // the mean of σ'; NaN for a row function
+  double delta, dw, w;                 // root mean square of δ; norms of ∂E/∂w and of w
+  double moved;                        // the norm of w's change since the look before over that of w then; NaN at first
 };
 
 template <class T>

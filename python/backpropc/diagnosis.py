@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 LEAST, MOST, SHARE = 48, 256, 100  # of the training data: the sample is a hundredth, within these bounds
 LARGEST_SLOPE = {"logistic": 0.25, "tanh": 1.0}  # of σ where it is not saturated
 SATURATED = 0.1  # of that, where it is
-BUDGET = 0.03  # of the time of training that may go into looking
+BUDGET = 0.03  # of the time of training that may go into looking, beside an
+ALLOWANCE = 5e-4  # of so many seconds, for runs of a few milliseconds
 INTERRUPTION = 2e-5  # seconds that a run loses by a call, beside what is done in it
 
 
@@ -88,8 +89,8 @@ class Complaint:
     Attributes
     ----------
     name : str
-        ``"inputs"``, ``"saturation"``, ``"dead units"``, ``"vanishing"``, ``"exploding"``, ``"low activations"``,
-        ``"rate too large"`` or ``"rate too small"``.
+        ``"zero weights"``, ``"inputs"``, ``"saturation"``, ``"dead units"``, ``"vanishing"``, ``"exploding"``,
+        ``"low activations"``, ``"rate too large"`` or ``"rate too small"``.
     layer : int or None
         The layer it is about, from 0.
     text, advice : str
@@ -169,12 +170,10 @@ class Diagnosis:
         """
         start = time.perf_counter()
         loss = LOSS.resolve(trainer.loss, "loss")
-        if self._given is not None:
-            rows, targets = samples_for(trainer.network, *self._given, loss, one_allowed=False)[1:]
-        elif x is None or t is None:
+        if self._given is None and (x is None or t is None):
             raise TypeError("x and t are missing, and the training data come in batches; give bp.Diagnosis(x, t)")
-        else:
-            rows, targets = _some(x, t)
+        some_x, some_t = self._given or _some(x, t)
+        _, rows, targets = samples_for(trainer.network, some_x, some_t, loss, one_allowed=False)
         if self._looker is None or self._looker.network is not trainer.network:
             self.records = []
         self._looker = _Looker(trainer.network, loss, rows, targets)
@@ -207,13 +206,13 @@ class Diagnosis:
             self._looked += self._looker.cost
         self._epoch, self._free = state.epoch, time.perf_counter()
         # of training, in seconds, until this look and the next are within the budget
-        missing = (self._looked + self._looker.cost + INTERRUPTION) / BUDGET - self._trained
+        missing = (self._looked + self._looker.cost + INTERRUPTION - ALLOWANCE) / BUDGET - self._trained
         fewest, most = (1 if looks else 2 * epochs), 16 * epochs  # what a first short epoch takes says little
         self._next = state.epoch + (self._every or math.ceil(min(max(missing * epochs / seconds, fewest), most)))
 
     def _within_budget(self) -> bool:
         """Whether another look may be taken now."""
-        return self._looker is not None and self._looked + self._looker.cost <= BUDGET * self._trained
+        return self._looker is not None and self._looked + self._looker.cost <= ALLOWANCE + BUDGET * self._trained
 
     @property
     def complaints(self) -> tuple[Complaint, ...]:
@@ -262,7 +261,7 @@ class Diagnosis:
         return [record._asdict() | {"layers": [layer._asdict() for layer in record.layers]} for record in self.records]
 
 
-def _some(x: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _some(x: Any, t: Any) -> tuple[FloatArray, FloatArray]:
     """Return a few rows, evenly spaced."""
     count = min(len(x), MOST, max(LEAST, len(x) // SHARE))
     some = np.linspace(0, len(x) - 1, count).astype(np.intp)
@@ -321,12 +320,18 @@ class _Run:
         self.records, self.first, self.last = records, records[0], records[-1]
         self.trainer, self.x = trainer, looker.x
         self.names = [str(layer.activation) for layer in looker.network.layers]
-        t = rows_of_targets(looker.t, looker.network.sizes[-1], looker.network.dtype)
-        self.chance = chance_of(t, looker.loss)
+        self.t = rows_of_targets(looker.t, looker.network.sizes[-1], looker.network.dtype)
+        self.chance = chance_of(self.t, looker.loss)
         self.depth = len(self.names)
-        worst = max(self.chance, 0.0)
-        self.learned = self.last.sample_loss < 0.5 * worst or self.last.loss < 0.5 * worst
+        self.losses = trainer._core.losses_from(self.first.epoch)  # of every epoch
+        self.learned, self.learned_well = self._is_below(0.5), self._is_below(0.2)
         self.ran = self.last.epoch > self.first.epoch
+
+    def _is_below(self, share: float) -> bool:
+        """Whether the loss is below that share of chance; or of the first, where a constant output would do."""
+        first = self.first.sample_loss
+        whole = self.chance if self.chance > 1e-6 * first else first
+        return min(self.last.sample_loss, self.last.loss) < share * whole
 
     def rate_is(self, factor: float) -> str:
         """Return in words another learning rate."""
@@ -347,6 +352,23 @@ def _complaints(run: _Run) -> Iterator[Complaint]:
             yield complaint
     if not found:
         yield from _rate_too_small(run)
+
+
+def _not_finite(run: _Run) -> Iterator[Complaint]:
+    gone = [i for i, loss in enumerate(run.losses) if not math.isfinite(loss)]
+    if gone:
+        text = f"The loss is no longer finite from epoch {run.first.epoch + gone[0] + 1} on: the run has exploded."
+        advice = f"{run.rate_is(0.01)}, or clip_norm=1.0"
+        yield Complaint("rate too large", None, text, advice)
+
+
+def _zero_weights(run: _Run) -> Iterator[Complaint]:
+    if run.depth > 1 and all(layer.w == 0.0 for layer in run.first.layers):
+        text = (
+            "All weights were 0 before training, so the units of a layer are all alike and BP2, which multiplies by w, "
+            "passes nothing down."
+        )
+        yield Complaint("zero weights", None, text, 'initializer="glorot_uniform", or "he_normal" for relu')
 
 
 def _inputs(run: _Run) -> Iterator[Complaint]:
@@ -372,7 +394,8 @@ def _saturation(run: _Run) -> Iterator[Complaint]:
         is_last = i == run.depth - 1
         if name not in LARGEST_SLOPE or (is_last and _is_matched(run, name)):
             continue
-        from_start = before.saturated > 0.3 and not (is_last and run.learned)
+        in_peace = run.learned if is_last else run.learned_well
+        from_start = before.saturated > (0.5 if run.learned else 0.3) and not in_peace
         if not from_start and not (after.saturated > 0.5 and not run.learned):
             continue
         seen, when = (before, "before training") if from_start else (after, f"after {run.last.epoch} epochs")
@@ -395,6 +418,9 @@ def _is_matched(run: _Run, name: str) -> bool:
 def _against_saturation(run: _Run, i: int, is_last: bool, x: float) -> str:
     if i == 0 and x > LARGE:
         return "scaling the inputs"
+    low, high = (0.0, 1.0) if run.names[i] == "logistic" else (-1.0, 1.0)
+    if is_last and not (low <= run.t.min() and run.t.max() <= high):
+        return f'targets scaled to between {low:g} and {high:g}, or output_activation="identity"'
     if is_last and run.names[i] == "logistic":
         return 'the loss "binary_cross_entropy", with which δ is a - t whatever σ′ is, or smaller initial weights'
     if run.first.layers[i].saturated > 0.3:
@@ -405,7 +431,8 @@ def _against_saturation(run: _Run, i: int, is_last: bool, x: float) -> str:
 def _dead_units(run: _Run) -> Iterator[Complaint]:
     for i, name in enumerate(run.names[:-1]):
         dead, at_first = run.last.layers[i].dead, run.first.layers[i].dead
-        if dead > 0.5 and name not in LARGEST_SLOPE:
+        spare = run.learned_well and at_first < 0.5 and dead < 0.9  # what a wide layer can do without
+        if dead > 0.5 and name not in LARGEST_SLOPE and not spare and math.isfinite(run.last.sample_loss):
             died = run.ran and at_first < 0.5 * dead
             when = f"; before training {at_first:.0%} were" if died else ", and were before training"
             text = (
@@ -419,7 +446,9 @@ def _dead_units(run: _Run) -> Iterator[Complaint]:
 def _vanishing(run: _Run) -> Iterator[Complaint]:
     gaps = run.depth - 2
     start, end = run.shrinking(run.first), run.shrinking(run.last)
-    if gaps < 1 or not start < 0.01 or not start ** (1 / gaps) < 0.45 or not (end < 0.01 or not run.learned):
+    if gaps < 1 or not start < 0.1 or not start ** (1 / gaps) < 0.45:
+        return
+    if not (start < 0.01 and end < 0.01) if run.learned else not (start < 0.01 or end < 0.1):
         return
     dsigma = [layer.dsigma for layer in run.first.layers[:-1]]
     first, last = run.first.layers[0], run.first.layers[-1]
@@ -476,19 +505,19 @@ def _low_activations(run: _Run) -> Iterator[Complaint]:
 
 def _rate_too_large(run: _Run) -> Iterator[Complaint]:
     """Losses that rise again and again, or weights that are not the same from one epoch to the next."""
-    losses = [record.sample_loss for record in run.records[1:]]
-    if run.learned or not run.ran:
-        if not run.ran and _first_step(run) > 1.0:
-            text = f"No epoch was completed, and a step changes weights by {_first_step(run):.2g} times their size."
-            yield Complaint("rate too large", None, text, run.rate_is(0.01))
+    if not run.ran and _first_step(run) > 1.0:
+        text = f"No epoch was completed, and a step changes weights by {_first_step(run):.2g} times their size."
+        yield Complaint("rate too large", None, text, run.rate_is(0.01))
+    losses, before, now = run.losses, run.first.sample_loss, run.last.sample_loss
+    if run.learned or not run.ran or not np.isfinite(losses).all():
         return
-    rises = sum(after > 1.02 * before for before, after in pairwise(losses))
+    rises = sum(after > 1.02 * former for former, after in pairwise(losses))
     moves = max((layer.update for record in run.records[1:] for layer in record.layers), default=0.0)
-    worse = losses[-1] > 1.2 * run.first.sample_loss
-    if worse or (len(losses) > 4 and rises > 0.3 * (len(losses) - 1) and losses[-1] > run.chance):
+    unsettled = len(losses) > 4 and rises > 0.3 * (len(losses) - 1) and now > run.chance
+    if now > 1.2 * before or unsettled:
         text = (
-            f"The loss does not settle: it rose in {rises} of {len(losses) - 1} records and is {losses[-1]:.3g}, after "
-            f"{run.first.sample_loss:.3g} before training; weights move by up to {moves:.2g} of their size in an epoch."
+            f"The loss does not settle: it rose in {rises} of {len(losses) - 1} epochs and is {now:.3g}, after "
+            f"{before:.3g} before training; weights move by up to {moves:.2g} of their size in an epoch."
         )
         yield Complaint("rate too large", None, text, run.rate_is(0.1))
 
@@ -517,6 +546,8 @@ def _rate_too_small(run: _Run) -> Iterator[Complaint]:
 
 
 RULES: tuple[Callable[[_Run], Iterator[Complaint]], ...] = (
+    _not_finite,
+    _zero_weights,
     _inputs,
     _saturation,
     _dead_units,

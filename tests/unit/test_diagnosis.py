@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import backpropc as bp
+from backpropc import diagnosis as diagnosis_module
 from helpers import assert_same_bits
 from oracle import tolerance
 from oracle.tolerance import assert_within
@@ -111,6 +113,77 @@ def test_short_epochs_are_not_all_looked_at() -> None:
     assert 3 <= len(epochs) < 10000
 
 
+@pytest.mark.parametrize(("epoch_seconds", "look_seconds"), [(1e-6, 1e-5), (4e-3, 3e-4), (4e-3, 2e-2), (0.5, 1e-3)])
+def test_looks_keep_within_their_share_of_the_time(
+    epoch_seconds: float, look_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that the test winds: 3 % of the training, half a millisecond, and the looks at both ends."""
+    now = [0.0]
+    monkeypatch.setattr(diagnosis_module.time, "perf_counter", lambda: now[0])
+    seeing = diagnosis_module._Looker.look
+
+    def look(self: Any, epoch: int, loss: float) -> diagnosis_module.Record:
+        now[0] += look_seconds
+        record = seeing(self, epoch, loss)
+        self.cost = look_seconds
+        return record
+
+    monkeypatch.setattr(diagnosis_module._Looker, "look", look)
+    x, t = blobs(50)
+    trainer = bp.Trainer(shallow(), CE, bp.SGD(0.1), seed=0)
+    trainer.fit(x, t, epochs=1)
+    diagnosis, end = bp.Diagnosis(), 40_000
+    diagnosis.begin(trainer, x, t, end)
+    epoch = calls = 0
+    while epoch < end:
+        wait = min(diagnosis.epochs_to_wait, end - epoch)
+        now[0] += wait * epoch_seconds + diagnosis_module.INTERRUPTION
+        epoch, calls = epoch + wait, calls + 1
+        diagnosis(bp.State(epoch, epoch, 0.5, None, {}, trainer.network))
+    trained = end * epoch_seconds
+    spent = len(diagnosis.records) * look_seconds + calls * diagnosis_module.INTERRUPTION
+    assert spent <= 0.03 * trained + 5e-4 + 3 * (look_seconds + diagnosis_module.INTERRUPTION)
+    possible = 0.03 * trained / (look_seconds + diagnosis_module.INTERRUPTION)
+    assert len(diagnosis.records) >= 0.4 * min(possible, end), "what may be looked at is"
+    assert calls <= 2 * len(diagnosis.records) + 20
+
+
+def test_threads_do_not_change_what_is_seen(dtype: str) -> None:
+    x, t = blobs(600, columns=200)
+    seen = []
+    for threads in (1, 3):
+        with bp.num_threads(threads):
+            net = bp.Network([200, 150, 100, 3], "tanh", "softmax", seed=0, dtype=dtype)
+            diagnosis, _ = diagnosed(net, x, t, CE, bp.SGD(0.1), epochs=2)
+            seen.append([record.layers for record in diagnosis.records])
+    assert repr(seen[0]) == repr(seen[1])
+
+
+def test_functions_of_ones_own_masks_and_one_sample(dtype: str) -> None:
+    cube = bp.Activation(lambda z: z**3, lambda z: 3 * z**2, "cube")
+    absolute = bp.Loss(lambda a, t: np.abs(a - t).sum(axis=1), lambda a, t: np.sign(a - t), "absolute")
+    net = bp.Network([bp.Dense(2, 3, cube), bp.Dense(3, 1, "identity")], seed=0, dtype=dtype)
+    net.layers[0].mask = [[1, 0, 1], [0, 1, 1]]
+    diagnosis, _ = diagnosed(net, [[0.5, 1.0]], [[0.3]], absolute, bp.SGD(0.01), epochs=2)
+    trace, layer = net.trace([[0.5, 1.0]], [[0.3]], absolute).layers[0], diagnosis.records[-1].layers[0]
+    assert layer.dsigma == pytest.approx(float(trace.dsigma.mean()), rel=1e-6)
+    assert layer.dw == pytest.approx(float(np.linalg.norm(trace.dw)), rel=1e-6)
+    assert math.isnan(layer.saturated)
+
+
+def test_a_run_that_is_not_stopped_at_a_number_that_is_none() -> None:
+    x, t = curve()
+    trainer = bp.Trainer(
+        bp.Network([3, 20, 1], "relu", "identity", seed=0), optimizer=bp.SGD(50.0), on_nonfinite="ignore"
+    )
+    diagnosis = bp.Diagnosis(every=1)
+    trainer.fit(x, t, epochs=20, callbacks=[diagnosis])
+    assert diagnosis.complaints[0].name == "rate too large"
+    assert re.match(r"The loss is no longer finite from epoch \d+ on", diagnosis.report())
+    assert "a learning rate of 0.5, or clip_norm=1.0" in diagnosis.report()
+    assert math.isnan(diagnosis.records[-1].layers[0].mean)
+
+
 def test_looking_changes_nothing(dtype: str) -> None:
     x, t = blobs(100)
     nets = [bp.Network([6, 10, 3], "tanh", "softmax", seed=0, dtype=dtype) for _ in range(3)]
@@ -196,6 +269,8 @@ def pretrained() -> bp.Network:
 
 X, T = blobs()
 ONE_HOT = np.eye(3)[T]
+C, D = curve()
+HALF = "half_squared_error"
 UNLIKE = X * [300.0, 0.01, 0.01, 0.01, 0.01, 0.01] / 30.0
 CASES = {
     "large inputs": Case(
@@ -253,6 +328,24 @@ CASES = {
         ['initializer="he_normal" for relu'],
         lambda: diagnosed(deep("relu", bp.normal(0.05)), X, T, CE, bp.SGD(0.1)),
         lambda: diagnosed(deep("relu", "he_normal"), X, T, CE, bp.SGD(0.1)),
+    ),
+    "vanishing, three hidden layers": Case(
+        "vanishing",
+        ["from layer 3 down to layer 1", "at most 1/4", "more slowly than layer 4"],
+        lambda: diagnosed(deep("logistic", "glorot_uniform", depth=3), X, T, CE, bp.SGD(0.01), 10),
+        lambda: diagnosed(deep("tanh", "glorot_uniform", depth=3), X, T, CE, bp.SGD(0.01), 10),
+    ),
+    "weights of 0": Case(
+        "zero weights",
+        ["All weights were 0", "BP2, which multiplies by w, passes nothing down", 'initializer="glorot_uniform"'],
+        lambda: diagnosed(shallow("tanh", "zeros"), X, T, CE, bp.SGD(0.1), 10),
+        lambda: diagnosed(shallow("tanh"), X, T, CE, bp.SGD(0.1), 10),
+    ),
+    "targets out of reach": Case(
+        "saturation",
+        ["Layer 2 is saturated", "BP1", 'targets scaled to between 0 and 1, or output_activation="identity"'],
+        lambda: diagnosed(bp.Network([3, 40, 1], "tanh", "logistic", seed=0), C, 9 * D, HALF, bp.SGD(0.1)),
+        lambda: diagnosed(bp.Network([3, 40, 1], "tanh", "identity", seed=0), C, 9 * D, HALF, bp.SGD(0.1)),
     ),
     "exploding": Case(
         "exploding",
@@ -427,6 +520,40 @@ def healthy() -> dict[str, Callable[[], tuple[bp.Diagnosis, float]]]:
         "8-3-8 with Rprop": run(
             bp.Network([8, 3, 8], seed=0), eye, eye, "half_squared_error", bp.Rprop(), 300, batch_size=8
         ),
+        "a linear model from weights of 0": run(
+            bp.Network([6, 3], "softmax", seed=0, initializer="zeros"), X, T, CE, bp.SGD(0.1)
+        ),
+        "exclusive or, a sample at a time": run(
+            bp.Network([2, 4, 1], "tanh", "logistic", seed=1),
+            [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]],
+            [[0.0], [1.0], [1.0], [0.0]],
+            "binary_cross_entropy",
+            bp.SGD(0.5),
+            1000,
+            batch_size=1,
+        ),
+        "one sample": run(bp.Network([2, 3, 1], "tanh", "identity", seed=1), u[5:6], [[0.5]], HALF, bp.SGD(0.1), 100),
+        "nothing to be learned": run(
+            bp.Network([6, 20, 1], "relu", "identity", seed=0), X, rng.normal(size=(600, 1)), HALF, bp.SGD(0.01)
+        ),
+        "one epoch": run(shallow(), X, T, CE, bp.SGD(0.05), 1),
+        "a batch of all": run(shallow(), X, T, CE, bp.SGD(0.5), 60, batch_size=600),
+        "inputs not scaled, but learned": run(shallow(), 3 * X, T, CE, bp.SGD(0.1)),
+        "relu units to spare": run(
+            bp.Network([2, 200, 2], "relu", "softmax", seed=0, initializer="he_normal"), u, v, CE, bp.Adam(0.03), 100
+        ),
+        "three hidden layers of logistic units that learn": run(
+            deep("logistic", "glorot_uniform", depth=3), X, T, CE, bp.Adam(0.02)
+        ),
+        "a frozen first layer": run(
+            bp.Network([bp.Dense(6, 30, "tanh", trainable=False), bp.Dense(30, 3, "softmax")], seed=0),
+            X,
+            T,
+            CE,
+            bp.SGD(0.1),
+        ),
+        "L-BFGS": run(shallow(), X, T, CE, bp.LBFGS(), 30, batch_size=600),
+        "batches of 128": run(shallow("relu", "he_normal"), X, T, CE, bp.Adam(0.01), batch_size=128),
         "a linear model": run(bp.Network([6, 3], "softmax", seed=0), X, T, CE, bp.SGD(0.1)),
     }
 
