@@ -117,9 +117,9 @@ def test_short_epochs_are_not_all_looked_at() -> None:
 def test_looks_keep_within_their_share_of_the_time(
     epoch_seconds: float, look_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a clock that the test winds: 3 % of the training, half a millisecond, and the looks at both ends."""
+    """By a clock that the test winds: 3 % of the training, a millisecond, and the looks at both ends."""
     now = [0.0]
-    monkeypatch.setattr(diagnosis_module.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(diagnosis_module, "now", lambda: now[0])
     seeing = diagnosis_module._Looker.look
 
     def look(self: Any, epoch: int, loss: float) -> diagnosis_module.Record:
@@ -142,7 +142,7 @@ def test_looks_keep_within_their_share_of_the_time(
         diagnosis(bp.State(epoch, epoch, 0.5, None, {}, trainer.network))
     trained = end * epoch_seconds
     spent = len(diagnosis.records) * look_seconds + calls * diagnosis_module.INTERRUPTION
-    assert spent <= 0.03 * trained + 5e-4 + 3 * (look_seconds + diagnosis_module.INTERRUPTION)
+    assert spent <= 0.03 * trained + 1e-3 + 3 * (look_seconds + diagnosis_module.INTERRUPTION)
     possible = 0.03 * trained / (look_seconds + diagnosis_module.INTERRUPTION)
     assert len(diagnosis.records) >= 0.4 * min(possible, end), "what may be looked at is"
     assert calls <= 2 * len(diagnosis.records) + 20
