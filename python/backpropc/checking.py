@@ -453,7 +453,7 @@ def _hint(
         return ""
     ratios = np.array([found[i] / value for i, value in known])
     factor = float(np.median(ratios))
-    if factor != 0.0 and np.allclose(ratios, factor, rtol=1e-3):
+    if factor != 0.0 and np.abs(ratios - factor).max() <= min(1e-3 * abs(factor), 0.1 * abs(factor - 1.0)):
         why = "the sign is turned" if abs(factor + 1.0) < 1e-3 else ""
         if n > 1 and abs(factor - n) < 1e-3 * n:
             why = f"the mean over the {n} samples is missing"

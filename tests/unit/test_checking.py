@@ -200,6 +200,76 @@ def test_gradients_in_float32_are_measured_by_what_float32_can_do() -> None:
     assert not bp.check_gradients(net, x, t, gradients=[(1.01 * layer.dw, layer.db) for layer in found.layers])
 
 
+# --- functions of one's own -------------------------------------------------------------------------------------------
+
+
+def cubic(z: np.ndarray) -> np.ndarray:
+    return z + 0.1 * z**3
+
+
+def fourth(a: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return ((a - t) ** 4).sum(axis=1) / 4.0
+
+
+CUBIC = bp.Activation(cubic, lambda z: 1.0 + 0.3 * z**2)
+FOURTH = bp.Loss(fourth, lambda a, t: (a - t) ** 3)
+
+
+@pytest.mark.parametrize("output", ["identity", "softmax", CUBIC], ids=str)
+@pytest.mark.parametrize("loss", ["half_squared_error", FOURTH], ids=str)
+def test_right_functions_of_ones_own_pass(loss: Any, output: Any, dtype: str) -> None:
+    net = bp.Network([3, 4, 4, 2], CUBIC, output, seed=0, dtype=dtype)
+    rng = np.random.default_rng(0)
+    report = bp.check_gradients(net, rng.normal(size=(5, 3)), rng.normal(size=(5, 2)), loss)
+    assert report.ok, report
+    assert not any(layer.undecided or layer.kinks for layer in report.layers)
+
+
+WRONG_DERIVATIVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "a turned sign": lambda z: -(1.0 + 0.3 * z**2),
+    "of a instead of z": lambda z: 1.0 + 0.3 * cubic(z) ** 2,
+    "a factor": lambda z: 1.0 + 0.2 * z**2,
+    "a small slip": lambda z: 1.0 + 0.3001 * z**2,
+    "nothing": np.zeros_like,
+}
+
+
+@pytest.mark.parametrize("where", [0, 1, 2])
+@pytest.mark.parametrize("derivative", WRONG_DERIVATIVES)
+def test_a_wrong_derivative_of_ones_own_is_caught_and_its_layer_named(derivative: str, where: int, dtype: str) -> None:
+    """What lies above it is right: the gradient is wrong from its own layer down."""
+    wrong = bp.Activation(cubic, WRONG_DERIVATIVES[derivative], "wrong")
+    sigma: list[Any] = [CUBIC, CUBIC, "identity"]
+    sigma[where] = wrong
+    layers = [bp.Dense(*shape, each) for shape, each in zip(((3, 4), (4, 4), (4, 2)), sigma, strict=True)]
+    net = bp.Network(layers, seed=0, dtype=dtype)
+    rng = np.random.default_rng(0)
+    report = bp.check_gradients(net, rng.normal(size=(5, 3)), rng.normal(size=(5, 2)))
+    assert [layer.ok for layer in report.layers] == [layer > where for layer in range(3)]
+    assert report.layers[where].where.startswith(f"layers[{where}].")
+    assert f"at {report.layers[where].where}  WRONG" in str(report)
+    if where < 2:
+        assert f"right above layers[{where}] and wrong there: look at BP2 and σ′ of layers[{where}]" in report.hint
+
+
+@pytest.mark.parametrize("factor", [-1.0, 2.0, 1.001])
+def test_a_wrong_gradient_of_a_loss_of_ones_own_is_caught(factor: float) -> None:
+    wrong = bp.Loss(fourth, lambda a, t: factor * (a - t) ** 3, "wrong")
+    net = bp.Network([3, 4, 2], "tanh", "identity", seed=0)
+    rng = np.random.default_rng(0)
+    report = bp.check_gradients(net, rng.normal(size=(5, 3)), rng.normal(size=(5, 2)), wrong)
+    assert not any(layer.ok for layer in report.layers)
+    assert report.hint.startswith(f"every gradient is {factor:.4g} times what it should be")
+
+
+def test_the_kink_of_an_activation_of_ones_own() -> None:
+    ramp = bp.Activation(lambda z: np.where(z > 0.0, z, 0.1 * z), lambda z: np.where(z > 0.0, 1.0, 0.1), "ramp")
+    net = bp.Network([2, 3, 1], ramp, "identity", seed=0, dtype="float64")
+    report = bp.check_gradients(net, [[0.0, 0.0], [1.0, -0.5]], [[1.0], [0.3]])
+    assert report.ok, report
+    assert "z of unit 0 of layers[0] (Activation('ramp')) passes 0 for sample 0" in str(report)
+
+
 # --- kinks ------------------------------------------------------------------------------------------------------------
 
 
