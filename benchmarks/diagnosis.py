@@ -12,7 +12,7 @@ import numpy as np
 
 import backpropc as bp
 
-ROUNDS = 25
+ROUNDS = 15
 
 
 @dataclass(frozen=True)
