@@ -396,7 +396,7 @@ def _code_range(traces: list[list[Trace]], code: int | None) -> list[float]:
 
 
 def _distribution(record: Record) -> dict[str, Any]:
-    layers = [{"a": list(layer.a), "delta": layer.delta} for layer in record.layers]
+    layers = [{"a": list(layer.a), "delta": layer.delta, "spread": list(layer.delta_spread)} for layer in record.layers]
     return {"epoch": record.epoch, "layers": layers}
 
 

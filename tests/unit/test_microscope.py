@@ -244,6 +244,15 @@ def test_large_networks_are_heat_maps(browser: chromium.Chromium, file: Path) ->
     for name, want in (("a", trace.a[1]), ("delta", trace.delta[0]), ("z", trace.z[0])):
         np.testing.assert_allclose(page.evaluate(f"layerOf(0).{name}"), want, rtol=1e-5, atol=1e-12)
     assert page.evaluate("records.map((record) => record.epoch)") == [record.epoch for record in diagnosis.records]
+    for shown, seen in zip(page.evaluate("records"), diagnosis.records, strict=True):
+        for values, layer in zip(shown["layers"], seen.layers, strict=True):
+            assert values == {"a": list(layer.a), "delta": layer.delta, "spread": list(layer.delta_spread)}
+    layers = len(net.layers)
+    assert page.evaluate("document.querySelectorAll('#activations svg').length") == layers
+    assert page.evaluate("document.querySelectorAll('#gradients svg').length") == 1 + layers
+    told = page.evaluate("document.querySelectorAll('#gradients svg')[1].getAttribute('aria-label')")
+    assert told.startswith("δ of layer 1 by epoch; at the end half of all values from ")
+    assert near(last_number(told), diagnosis.records[-1].layers[0].delta_spread[2], 4)
     canvas = "document.querySelectorAll('canvas')[2]"
     page.evaluate(f"{canvas}.focus()")
     page.key("ArrowRight")

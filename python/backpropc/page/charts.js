@@ -130,18 +130,24 @@ function marker({ drawn, x }, height) {
   drawn.append(svg("line", { x1: x(epoch), x2: x(epoch), y1: 6, y2: height - 2 * small(), stroke: "var(--ink)", "stroke-dasharray": "2 3" }));
 }
 
-function drawActivations() {
-  const box = byId("activations"), width = Math.max(240, box.clientWidth), epochs = records.map((r) => r.epoch), height = 110;
-  const charts = data.layers.map((layer, l) => {
-    const a = records.map((r) => r.layers[l].a), chart = plot({ width, height, xs: epochs, ys: a.flat(), name: `Activations of layer ${l + 1} by epoch; the last median ${digits(a[a.length - 1][2])}` });
-    const band = (low, high, opacity) => chart.drawn.append(path([...a.map((p, i) => [chart.x(epochs[i]), chart.y(p[high])]), ...a.map((p, i) => [chart.x(epochs[i]), chart.y(p[low])]).reverse()], { fill: "var(--plus)", opacity }));
+// The percentiles of a letter in each layer by epoch: two bands, and the median.
+function distributions(letter, name, width) {
+  const epochs = records.map((r) => r.epoch), height = 110;
+  return data.layers.map((layer, l) => {
+    const values = records.map((r) => r.layers[l][letter]), last = values[values.length - 1];
+    const chart = plot({ width, height, xs: epochs, ys: values.flat(), name: `${name} of layer ${l + 1} by epoch; at the end half of all values from ${digits(last[1], 2)} to ${digits(last[3], 2)}, the median ${digits(last[2])}` });
+    const band = (low, high, opacity) => chart.drawn.append(path([...values.map((p, i) => [chart.x(epochs[i]), chart.y(p[high])]), ...values.map((p, i) => [chart.x(epochs[i]), chart.y(p[low])]).reverse()], { fill: "var(--plus)", opacity }));
     band(0, 4, 0.22);
     band(1, 3, 0.45);
-    chart.drawn.append(path(a.map((p, i) => [chart.x(epochs[i]), chart.y(p[2])]), { stroke: "var(--ink)", "stroke-width": 2 }));
+    chart.drawn.append(path(values.map((p, i) => [chart.x(epochs[i]), chart.y(p[2])]), { stroke: "var(--ink)", "stroke-width": 2 }));
     marker(chart, height);
     return element("div", {}, element("p", { class: "note" }, `layer ${l + 1}, ${layer.activation}`), chart.drawn);
   });
-  box.replaceChildren(...charts);
+}
+
+function drawActivations() {
+  const box = byId("activations");
+  box.replaceChildren(...distributions("a", "Activations", Math.max(240, box.clientWidth)));
 }
 
 function drawGradients() {
@@ -156,7 +162,7 @@ function drawGradients() {
     chart.drawn.append(svg("text", { x: chart.x(e), y: chart.y(v) - 5, "text-anchor": "middle", "font-size": small(), class: "edge-label" }, `δ${above(l + 1)}`));
   });
   marker(chart, height);
-  box.replaceChildren(chart.drawn);
+  box.replaceChildren(chart.drawn, ...distributions("spread", "δ", width));
 }
 
 // --- tables ---
