@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from . import cpp
@@ -65,31 +66,26 @@ def put(mutants: Numbered) -> None:
 
 def compiled(mutants: Numbered) -> set[int]:
     """Return the numbers of those in text that reaches the compiler: the others are of other processors' code."""
-    marked = [
-        (number, _with_planted(mutant, f" mutation_{number}_here "))
-        for number, mutant in mutants
-    ]
-    put(marked)
+    put([(number, _marked(mutant, number)) for number, mutant in mutants])
     numbers: set[int] = set()
     for text in _over_each(_commands(), ["-E", "-P"]):
         numbers.update(int(found) for found in re.findall(r"\bmutation_(\d+)_here\b", text.stdout))
     return numbers
 
 
-def _with_planted(mutant: Mutant, text: str) -> Mutant:
-    from dataclasses import replace
-
+def _marked(mutant: Mutant, number: int) -> Mutant:
     at = mutant.alone[0].begin
-    return replace(mutant, planted=(cpp.Edit(at, at, text),))
+    return replace(mutant, planted=(cpp.Edit(at, at, f" mutation_{number}_here "),))
 
 
 def plant(mutants: Numbered) -> Numbered:
     """Plant the mutants, build, and return those of them that could be planted."""
     left = [pair for pair in mutants if pair[1].planted]
-    while True:
+    doubtful = _commands()
+    while doubtful:
         put(left)
-        errors = _errors()
-        if not errors:
+        doubtful, errors = _failing(doubtful)
+        if not doubtful:
             break
         blamed = _blamed(left, errors)
         if not blamed:
@@ -100,10 +96,11 @@ def plant(mutants: Numbered) -> Numbered:
     return left
 
 
-def _errors() -> list[str]:
-    """Return what the compiler says of the planted sources."""
-    results = list(_over_each(_commands(), ["-fsyntax-only", "-fmax-errors=0"]))
-    return [line for result in results if result.returncode != 0 for line in result.stderr.splitlines()]
+def _failing(commands: list[list[str]]) -> tuple[list[list[str]], list[str]]:
+    """Return which of these compilations fail, and the lines of what the compiler says of them."""
+    results = zip(commands, _over_each(commands, ["-fsyntax-only", "-fmax-errors=0"]), strict=True)
+    failed = [(command, result.stderr.splitlines()) for command, result in results if result.returncode != 0]
+    return [command for command, _ in failed], [line for _, lines in failed for line in lines]
 
 
 def _blamed(mutants: Numbered, lines: list[str]) -> set[int]:
@@ -174,9 +171,11 @@ def _commands() -> list[list[str]]:
     """Return how each source is compiled, without where to."""
     result = []
     for entry in json.loads((OBJECTS / "compile_commands.json").read_text()):
-        if "/csrc/" not in entry["file"] and "per_isa" not in entry["file"]:
-            continue
+        if "/csrc/" not in entry["file"] or "/bindings/" in entry["file"]:
+            continue  # it holds nothing of the core that the others do not
         words = shlex.split(entry["command"])
+        if words[0].endswith("ccache"):
+            del words[0]
         at = words.index("-o")
         result.append(words[:at] + words[at + 2 :])
     return result
