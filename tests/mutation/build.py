@@ -21,7 +21,7 @@ PLACE = ROOT / "build" / "mutants"
 TREE = PLACE / "tree"
 OBJECTS = PLACE / "objects"
 PACKAGE = PLACE / "package"
-MOST = 20000  # as the arrays of planted.hpp
+USUAL = ROOT / "build" / "dev"
 
 Numbered = list[tuple[int, Mutant]]
 
@@ -92,7 +92,7 @@ def plant(mutants: Numbered) -> Numbered:
             raise RuntimeError("the sources do not compile, and no mutant is to blame:\n" + "\n".join(errors)[:4000])
         left = [pair for pair in left if pair[0] not in blamed]
     _run([_cached("CMAKE_COMMAND"), "--build", str(OBJECTS)])
-    _make_package()
+    make_package()
     return left
 
 
@@ -140,7 +140,7 @@ def build_alone(mutant: Mutant) -> bool:
         _run([_cached("CMAKE_COMMAND"), "--build", str(OBJECTS)])
     except RuntimeError:
         return False
-    _make_package()
+    make_package()
     return True
 
 
@@ -158,12 +158,12 @@ def programs() -> dict[str, list[str]]:
     return {name: command for name, command in found.items() if os.path.exists(command[0]) and name != "pool_latency"}
 
 
-def _make_package() -> None:
-    """The Python files as they are, beside the extension module with the mutants."""
+def make_package(objects: Path = OBJECTS) -> None:
+    """Put the Python files as they are beside an extension module."""
     place = PACKAGE / "backpropc"
     shutil.rmtree(PACKAGE, ignore_errors=True)
     shutil.copytree(ROOT / "python" / "backpropc", place, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in OBJECTS.glob("_core*.so"):
+    for path in objects.glob("_core*.so"):
         shutil.copy2(path, place)
 
 
@@ -191,7 +191,7 @@ def _over_each(commands: Iterable[list[str]], options: list[str]) -> Iterator[su
 
 
 def _cached(name: str) -> str:
-    cache = (ROOT / "build" / "dev" / "CMakeCache.txt").read_text()
+    cache = (USUAL / "CMakeCache.txt").read_text()
     found = re.search(rf"^{name}:\w+=(.*)$", cache, re.MULTILINE)
     if found is None:
         raise RuntimeError(f"build/dev/CMakeCache.txt has no {name}")

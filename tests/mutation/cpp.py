@@ -241,6 +241,8 @@ def _is_in_parentheses(source: _Source, i: int) -> bool:
 
 
 def _dropped(source: _Source, i: int) -> Iterator[_Change]:
+    if source.tokens[i].kind != "word" and source.tokens[i].text not in ("++", "--", "*", "("):
+        return
     end = source.after(i, (";",))
     if end >= len(source.tokens) or source.tokens[end].text != ";" or source.tokens[i].text in _NO_EXPRESSION:
         return

@@ -23,14 +23,16 @@ _MEMORY = 8 << 30
 
 
 class _Core:
-    """The numbers that planted.hpp keeps in the extension module."""
+    """The numbers that planted.hpp keeps in the extension module, where that has mutants."""
 
     def __init__(self) -> None:
         import backpropc
 
         library = ctypes.CDLL(backpropc._core.__file__)
-        self.mutant = ctypes.c_int.in_dll(library, "backpropc_mutant")
-        self.reached = (ctypes.c_int * 20000).in_dll(library, "backpropc_mutants_reached")
+        has_mutants = hasattr(library, "backpropc_mutant")
+        self.mutant = ctypes.c_int.in_dll(library, "backpropc_mutant") if has_mutants else ctypes.c_int()
+        array = ctypes.c_int * 20000
+        self.reached = array.in_dll(library, "backpropc_mutants_reached") if has_mutants else array()
 
     def choose(self, mutant: int) -> None:
         self.mutant.value = State.mutant = mutant
