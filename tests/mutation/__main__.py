@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -38,7 +39,10 @@ def main() -> int:
     mutants = {folder: found for folder in FOLDERS if (found := _mutants(folder, options.path))}
     if not mutants:
         raise SystemExit(f"{options.path} has no mutants: {', '.join(FOLDERS)} have")
-    tallies = _try_out(mutants, options)
+    try:
+        tallies = _try_out(mutants, options)
+    finally:
+        shutil.rmtree(build.RUN, ignore_errors=True)
     text = table(tallies, options.sample, options.seed)
     print(text)
     if options.path is None and not options.quick:

@@ -20,7 +20,8 @@ from .mutants import HERE, ROOT, Mutant
 PLACE = ROOT / "build" / "mutants"
 TREE = PLACE / "tree"
 OBJECTS = PLACE / "objects"
-PACKAGE = PLACE / "package"
+RUN = PLACE / f"run-{os.getpid()}"  # of this run alone
+PACKAGE = RUN / "package"
 USUAL = ROOT / "build" / "dev"
 
 Numbered = list[tuple[int, Mutant]]

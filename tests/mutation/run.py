@@ -16,7 +16,7 @@ from typing import Any
 from . import build
 from .mutants import HERE, ROOT
 
-_PLAN, _REACHED = build.PLACE / "plan.json", build.PLACE / "reached"
+_PLAN, _REACHED = build.RUN / "plan.json", build.RUN / "reached"
 SLACK = 5.0, 10.0  # a test may take so many seconds, and so many times as long as without a mutant
 
 
@@ -26,20 +26,21 @@ class Tests:
     def __init__(self, files: Iterable[str], plan: dict[str, dict[int, int]]) -> None:
         _PLAN.write_text(json.dumps(plan))
         self._environment = environment()
-        reading, writing = os.pipe()
+        asked, asking = os.pipe()
+        answered, answering = os.pipe()
         command = [sys.executable, "-m", "pytest", "-q", "-p", "mutation.server", "-p", "no:cacheprovider"]
         self._process = subprocess.Popen(
             [*command, "-W", "ignore", "--capture=fd", *files],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=(build.PLACE / "pytest.log").open("w"),
+            stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env={**self._environment, "BACKPROPC_ANSWERS": str(writing)},
-            pass_fds=[writing],
+            env={**self._environment, "BACKPROPC_SERVER": f"{asked} {answering}"},
+            pass_fds=[asked, answering],
         )
-        os.close(writing)
-        self._answers = os.fdopen(reading)
+        os.close(asked)
+        os.close(answering)
+        self._questions, self._answers = os.fdopen(asking, "w"), os.fdopen(answered)
         self.names: list[str] = self._answer()["tests"]
         self.seconds: dict[int, float] = {}
         self.reached: dict[int, list[int]] = {}  # by mutant, the tests that reach it
@@ -108,14 +109,12 @@ class Tests:
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._questions.close()
         self._process.wait()
 
     def _ask(self, **request: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
+        self._questions.write(json.dumps(request) + "\n")
+        self._questions.flush()
 
     def _answer(self) -> dict[str, Any]:
         line = self._answers.readline()

@@ -1,7 +1,6 @@
 """A pytest plugin that collects the tests once, and then runs what it is asked to in children that are forked.
 
-It reads lines of JSON from its standard input: a mutant, tests by position, the seconds for each. It answers in lines of
-JSON, on the file descriptor in BACKPROPC_ANSWERS.
+It reads questions, lines of JSON, and answers in such lines, on the two file descriptors in BACKPROPC_SERVER.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import json
 import os
 import resource
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -54,14 +52,15 @@ class Server:
     """Takes the place of pytest's own loop over the tests."""
 
     def __init__(self) -> None:
-        self.answers = os.fdopen(int(os.environ["BACKPROPC_ANSWERS"]), "w")
+        asked, answering = map(int, os.environ["BACKPROPC_SERVER"].split())
+        self.questions, self.answers = os.fdopen(asked), os.fdopen(answering, "w")
         self.has_failed = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         core = _Core()
         self.answer(tests=[item.nodeid for item in session.items])
-        for line in sys.stdin:
+        for line in self.questions:
             request = json.loads(line)
             if "measure" in request:
                 self.measure(core, session.items, request["measure"])
