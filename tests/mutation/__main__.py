@@ -52,13 +52,14 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev mutants", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("path", nargs="?", help="a folder or file; all of them where there is none")
+    parser.add_argument("path", nargs="?", help="a folder, a file or 'the loader'; all folders without")
     parser.add_argument("--sample", type=int, default=60, metavar="N", help="mutants of each folder (60); 0 is all")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (0)")
     parser.add_argument("--seconds", type=float, default=60.0, help="for the Python tests of one mutant (60)")
     parser.add_argument("--quick", action="store_true", help="ask the C++ programs and the loader's tests only")
     options = parser.parse_args()
-    options.path = options.path and Path(options.path).resolve().relative_to(ROOT).as_posix()
+    if options.path and options.path not in FOLDERS:
+        options.path = Path(options.path).resolve().relative_to(ROOT).as_posix()
     return options
 
 
@@ -66,7 +67,10 @@ def _options() -> argparse.Namespace:
 
 
 def _mutants(folder: str, path: str | None) -> list[Mutant]:
-    files = [file for file in _files(folder) if path is None or file == path or file.startswith(path.rstrip("/") + "/")]
+    def is_wanted(file: str) -> bool:
+        return path in (None, file, folder) or file.startswith(f"{path}/")
+
+    files = [file for file in _files(folder) if is_wanted(file)]
     return [mutant for file in files for mutant in _find(file)]
 
 

@@ -32,7 +32,7 @@ class Tests:
         self._process = subprocess.Popen(
             [*command, "-W", "ignore", "--capture=fd", *files],
             stdin=subprocess.DEVNULL,
-            stdout=(build.PLACE / "pytest.log").open("w"),
+            stdout=(build.RUN / "pytest.log").open("w"),
             stderr=subprocess.STDOUT,
             cwd=ROOT,
             env={**self._environment, "BACKPROPC_SERVER": f"{asked} {answering}"},
@@ -94,13 +94,13 @@ class Tests:
 
     def _notice_anew(self, mutant: int, tests: list[int]) -> str | None:
         """The same by a process of its own, for a mutant that has done its work when the tests are collected."""
-        names = [self.names[test] for test in tests]
+        names = dict.fromkeys(self.names[test].partition("[")[0] for test in tests)
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *names]
         seconds = 60 + SLACK[1] * sum(map(self.seconds.__getitem__, tests))
         variables = {**self._environment, "BACKPROPC_MUTANT": str(mutant)}
         try:
             result = subprocess.run(
-                command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False
+                command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired:
             return "time"
