@@ -386,11 +386,12 @@ void test_from_outside() {
   Options o;
   o.name = "learning";
   o.momentum = 0.9;
-  const auto work = [](Run& run, std::uint64_t from) {
+  const std::shared_ptr<Network<float>> other = network(o.width, true);
+  const auto work = [other](Run& run, std::uint64_t from) {
     if (from < 2) run.trainer->learn(data().first(10));
     if (from < 3) run.trainer->learn(data().first(4));
     if (run.trainer->epoch() == 0) run.trainer->complete_epoch(0.0);
-    if (from < 4) run.trainer->adopt_epoch(data().x.data(), 1.0, 2.0);
+    if (from < 4) run.trainer->adopt_epoch(other->parameters(), 1.0, 2.0);
   };
   const auto begin = [](Run& run) { run.trainer->fit(data().first(samples), nullptr, {3, 1}, go_on); };
   Run undisturbed(o);
