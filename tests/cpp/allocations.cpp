@@ -386,7 +386,7 @@ void test_from_outside() {
   Options o;
   o.name = "learning";
   o.momentum = 0.9;
-  const std::shared_ptr<Network<float>> other = network(o.width, true);
+  const std::shared_ptr<Network<float>> other = network(o.width);
   const auto work = [other](Run& run, std::uint64_t from) {
     if (from < 2) run.trainer->learn(data().first(10));
     if (from < 3) run.trainer->learn(data().first(4));
