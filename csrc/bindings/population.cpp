@@ -210,9 +210,9 @@ void bind_for(py::module_& m, const std::string& dtype) {
   using py::arg;
   using P = Population<T>;
   py::class_<P>(m, ("Population" + dtype).c_str(), memory_asked_for())
-      .def("__init__", constructor(&make_population<T>), py::detail::is_new_style_constructor(), arg("shape"), arg("loss"), arg("optimizer"), arg("batch_size"),
-           arg("shuffle"), arg("seeds"), arg("values"), arg("l1").none(true), arg("l2").none(true),
-           arg("dropout").none(true), arg("clip_value").none(true))
+      .def("__init__", constructor(&make_population<T>), py::detail::is_new_style_constructor(), arg("shape"),
+           arg("loss"), arg("optimizer"), arg("batch_size"), arg("shuffle"), arg("seeds"), arg("values"),
+           arg("l1").none(true), arg("l2").none(true), arg("dropout").none(true), arg("clip_value").none(true))
       .def("run", &run<T>, arg("parameters").noconvert(), arg("active"), arg("training"), arg("validation").none(true),
            arg("until_epoch"), arg("until_step"))
       .def_property_readonly("fallen", &P::fallen)
