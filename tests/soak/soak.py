@@ -3,8 +3,8 @@
     python tests/soak/soak.py --minutes 10
 
 A round makes networks, trains them in every way, cancels and breaks off fits, saves, loads and resumes. After each
-block of rounds the process is measured. Flat means: no more open files and threads than after the first block, and no more
-memory than after the second but for what an allocator may keep.
+block of rounds the process is measured. Flat means: no more open files and threads than after the first block, and no
+more memory than after the second but for what an allocator may keep.
 """
 
 from __future__ import annotations
