@@ -123,6 +123,20 @@ def refused_at_once(trainer: bp.Trainer, path: Path, before: bytes) -> None:
     assert trainer.step_count == step, "no step before what cannot be saved is refused"
 
 
+def save_until_interrupted(trainer: bp.Trainer, path: Path, number: signal.Signals) -> None:
+    """In a child, which is born with that signal blocked; a second one may come while the first is heeded."""
+    try:
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+            while True:
+                trainer.save(path)
+        except KeyboardInterrupt:
+            os._exit(7)
+    except KeyboardInterrupt:
+        os._exit(7)
+
+
 def signals(folder: Path, name: str, times: str) -> None:
     """At random moments of saves one after the other, in a child: SIGINT raises in it, SIGTERM ends it."""
     trainer, path, _ = trainer_in(folder)
@@ -137,14 +151,11 @@ def signals(folder: Path, name: str, times: str) -> None:
     others.append(path.read_bytes())
     whole_under_another_name = 0
     for _ in range(int(times)):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [number])
         child = os.fork()
         if child == 0:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            try:
-                while True:
-                    trainer.save(path)
-            except KeyboardInterrupt:
-                os._exit(7)
+            save_until_interrupted(trainer, path, number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
         time.sleep(moments.uniform(0.0, 3 * per_save))
         ended = (0, 0)
         while ended[0] == 0:  # Python ignores an exception that comes while a generator is closed
