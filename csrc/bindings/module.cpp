@@ -26,7 +26,8 @@ void translate(std::exception_ptr p) {
 
 }  // namespace
 
-PYBIND11_MODULE(_core, m) {
+// Neither py::mod_gil_not_used nor py::multiple_interpreters: no test has shown that the core may do without one GIL.
+PYBIND11_MODULE(_core_of_main_interpreter, m) {
   using namespace backpropc::bindings;
   m.doc() = "The C++ core of backpropc; use it through the package.";
   pybind11::register_local_exception_translator(translate);
@@ -42,4 +43,13 @@ PYBIND11_MODULE(_core, m) {
   bind_trainer(m);
   bind_whole_batch(m);
   bind_population(m);
+}
+
+// Before pybind11 sets anything up: in a second interpreter of Python 3.11 that would wait for ever.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError, "backpropc works in the main interpreter of a process only, not in a subinterpreter");
+    return nullptr;
+  }
+  return PyInit__core_of_main_interpreter();
 }

