@@ -48,7 +48,8 @@ PYBIND11_MODULE(_core_of_main_interpreter, m) {
 // Before pybind11 sets anything up: in a second interpreter of Python 3.11 that would wait for ever.
 extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
   if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-    PyErr_SetString(PyExc_ImportError, "backpropc works in the main interpreter of a process only, not in a subinterpreter");
+    PyErr_SetString(PyExc_ImportError,
+                    "backpropc works in the main interpreter of a process only, not in a subinterpreter");
     return nullptr;
   }
   return PyInit__core_of_main_interpreter();

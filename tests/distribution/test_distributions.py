@@ -12,7 +12,6 @@ import pytest
 from building import MEGABYTE, ROOT, Built, Environment, run
 
 
-
 @pytest.fixture(scope="module")
 def wheel_names(built: Built) -> list[str]:
     """The files of the wheel."""
