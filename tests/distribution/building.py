@@ -25,7 +25,8 @@ def wheel_tests() -> tuple[list[str], list[str]]:
     text = section("tool.cibuildwheel")
     requires = re.search(r"^test-requires = \[(.*)\]$", text, re.M)
     command = re.search(r'^test-command = """(.*?)"""', text, re.M | re.S)
-    assert requires and command
+    assert requires
+    assert command
     program, *arguments = command[1].replace("\\\n", " ").replace("{project}", str(ROOT)).split()
     assert program == "python"
     return re.findall(r'"([^"]+)"', requires[1]), arguments
