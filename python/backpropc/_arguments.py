@@ -8,6 +8,7 @@ not fit.
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -119,11 +120,18 @@ def whole_number(value: object, name: str, at_least: int) -> int:
     return number
 
 
+def one_for_each(value: object, name: str) -> list[Any] | None:
+    """Return the values of a sequence or an array that has axes; None where `value` is one for all."""
+    if isinstance(value, np.ndarray):
+        return list(value) if value.ndim > 0 else None
+    return items_of(value, name, "values") if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else None
+
+
 def items_of(value: object, name: str, of: str) -> list[Any]:
     """Return what a sequence or another iterable has, as a list."""
     try:
         return list(cast(Any, value))
-    except (TypeError, ValueError, NotImplementedError):  # the last of a memoryview of several axes
+    except (TypeError, ValueError, OverflowError, NotImplementedError):  # the last of a memoryview of several axes
         raise TypeError(f"{name} is {shown(value)}; it must be a sequence of {of}") from None
 
 
@@ -138,7 +146,7 @@ def network_dtype(dtype: object) -> np.dtype[Any]:
     """Return the dtype of a network's parameters: float32 or float64."""
     try:
         found = np.dtype(dtype)  # type: ignore[call-overload]
-    except TypeError:
+    except (TypeError, ValueError, RecursionError):
         raise TypeError(f"dtype is {shown(dtype)}; it must be 'float32' or 'float64'") from None
     if dtype is None or found not in (FLOAT32, FLOAT64):
         raise ValueError(f"dtype is {shown(dtype)}; it must be 'float32' or 'float64'")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from . import _core
-from ._arguments import FLOAT32, FloatArray, rate_for, shown
+from ._arguments import FLOAT32, FloatArray, one_for_each, rate_for, shown
 from ._checkpoints import NEVER
 from ._samples import samples_for
 from ._weights import weights_of_samples
@@ -65,16 +65,14 @@ def each_of(value: Any, name: str, n: int) -> list[Any]:
         if value.several is None:
             return [value] * n
         value = value.one_by_one()
-    is_several = (
-        isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes)) and np.ndim(value) > 0
-    )
-    if not is_several:
+    values = one_for_each(value, name)
+    if values is None:
         return [value] * n
-    if len(value) == n:
-        return list(value)
+    if len(values) == n:
+        return values
     if name in BY_LAYER:
         return [value] * n
-    raise ValueError(f"{name} has {len(value)} values; it must be one for all, or {n}: one for each network")
+    raise ValueError(f"{name} has {len(values)} values; it must be one for all, or {n}: one for each network")
 
 
 @dataclass
@@ -138,7 +136,14 @@ def make_members(shape: Network, n: int, arguments: dict[str, Any]) -> list[Memb
 
 
 def _key(value: Any) -> Any:
-    return value.tobytes() if isinstance(value, np.ndarray) else repr(value) if isinstance(value, list) else value
+    """Return what is equal for equal values; of what has no hash and is no list, only for the same one."""
+    if isinstance(value, (np.ndarray, list)):
+        return value.tobytes() if isinstance(value, np.ndarray) else repr(value)
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value
 
 
 def distinct(items: Sequence[T]) -> dict[int, T]:

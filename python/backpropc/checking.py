@@ -227,7 +227,7 @@ def _given_gradients(
     elif callable(given):
         given = given(twin, x, t)
     layers = getattr(given, "layers", given)
-    if isinstance(layers, np.ndarray) and layers.ndim == 1:
+    if isinstance(layers, np.ndarray):
         arrays = [real_array(layers, "gradients")]
         if layers.shape != (twin.n_parameters,):
             raise shape_error("gradients", layers.shape, f"({twin.n_parameters},), as net.parameters")

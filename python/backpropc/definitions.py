@@ -233,6 +233,9 @@ def _allowed(p: dict[str, Any]) -> str:
     return f"a number in {left}{low:g}, {high:g}{right}"
 
 
+LARGEST_WHOLE = 2**53  # of which and below each is a float64, by which the core may know it
+
+
 def _checked(owner: str, p: dict[str, Any], value: object) -> Any:
     name = f"{owner}: {p['name']}"
     if p["is_flag"]:
@@ -240,7 +243,10 @@ def _checked(owner: str, p: dict[str, Any], value: object) -> Any:
     if p["choices"]:
         return _one_of(p["choices"], value, name)
     if p.get("is_whole"):
-        return whole_number(value, name, p["low"])
+        number = whole_number(value, name, p["low"])
+        if number > LARGEST_WHOLE:
+            raise ValueError(f"{name} is {shown(number)}; it must be at most 2**53")
+        return number
     several = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
     if several and len(cast("list[Any]", value)) > 0:
         return tuple(_within(p, each, f"{name}[{i}]") for i, each in enumerate(cast("list[Any]", value)))
@@ -270,7 +276,7 @@ def _one_by_one(owner: str, values: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _one_of(choices: tuple[str, ...], value: object, name: str) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{name} is {value!r}; it must be one of: {', '.join(choices)}")
+        raise TypeError(f"{name} is {shown(value)}; it must be one of: {', '.join(choices)}")
     if value not in choices:
         raise ValueError(f"{name} is {value!r}; it must be one of: {', '.join(choices)}")
     return value

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._arguments import FloatArray, real_array, shape_error, shown, truth, whole_number
+from ._arguments import FloatArray, items_of, real_array, shape_error, shown, truth, whole_number
 from .definitions import ACTIVATION, INITIALIZER, Definition
 
 
@@ -205,7 +205,7 @@ def plan_layers(layers: Sequence[int] | Sequence[Dense], **of_all: str | Definit
     """Return one `Dense` for each layer, from sizes or from layers."""
     if isinstance(layers, (str, bytes, Set, Mapping)) or not isinstance(layers, Iterable):
         raise TypeError(f"layers is {shown(layers)}; it must be a sequence of sizes, as [8, 3, 8], or of Dense layers")
-    given = list(layers)
+    given = items_of(layers, "layers", "sizes, or of Dense layers")
     if not given:
         raise ValueError("layers is empty; it must have at least two sizes, or one Dense layer")
     n_dense = sum(isinstance(layer, Dense) for layer in given)

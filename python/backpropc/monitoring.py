@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ._arguments import FloatArray, real_number, shown, truth, whole_number
+from ._arguments import FloatArray, items_of, real_number, shown, truth, whole_number
 
 if TYPE_CHECKING:
     from ._ways import Data
@@ -89,7 +89,7 @@ def resolve_metrics(metrics: object) -> dict[str, Metric]:
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         raise TypeError(f"metrics is {shown(metrics)}; it must be a sequence, each {known}")
     found: dict[str, Metric] = {}
-    for i, metric in enumerate(metrics):
+    for i, metric in enumerate(items_of(metrics, "metrics", known)):
         if isinstance(metric, str):
             if metric not in METRICS:
                 raise ValueError(f"metrics[{i}] is {shown(metric)}; it must be {known}")
@@ -145,7 +145,7 @@ def resolve_callbacks(callbacks: object) -> list[tuple[Callback, int | None]]:
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks is {shown(callbacks)}; it must be a sequence of callables of the state")
     found = []
-    for i, callback in enumerate(callbacks):
+    for i, callback in enumerate(items_of(callbacks, "callbacks", "callables of the state")):
         if not callable(callback):
             raise TypeError(f"callbacks[{i}] is {shown(callback)}; it must be a callable of the state")
         every = getattr(callback, "every_steps", None)

@@ -540,6 +540,8 @@ def decision_boundary(
         raise ValueError(f"net has {net.sizes[0]} inputs; it must have 2")
     if rows.ndim != 2 or rows.shape[1] != 2 or not len(rows):
         raise shape_error("x", rows.shape, "(n, 2), with n at least 1")
+    if not np.isfinite(rows).all():
+        raise ValueError("x has values that are not finite; they must be, as they are places in the plane")
     ax, n = _axes(ax), whole_number(resolution, "resolution", 2)
     low, high = rows.min(axis=0), rows.max(axis=0)
     margin = np.where(high > low, 0.12 * (high - low), 1.0)

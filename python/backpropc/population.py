@@ -12,7 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import _core
-from ._arguments import FloatArray, network_dtype, quick_array, real_array, seed_value, shape_error, shown, truth, whole_number
+from ._arguments import (
+    FloatArray,
+    network_dtype,
+    one_for_each,
+    quick_array,
+    real_array,
+    seed_value,
+    shape_error,
+    shown,
+    truth,
+    whole_number,
+)
 from ._checkpoints import NEVER
 from ._files import check_writable, file_name
 from ._members import (
@@ -265,7 +276,7 @@ class Population:
         """Return one network, or a population of some; either of its own memory."""
         if isinstance(index, (int, np.integer)) and not isinstance(index, (bool, np.bool_)):
             if not -self.n <= index < self.n:
-                raise IndexError(f"index is {index}; it must be at least {-self.n} and below {self.n}")
+                raise IndexError(f"index is {shown(index)}; it must be at least {-self.n} and below {self.n}")
             network = self._shape.copy()
             network.parameters[:] = self._parameters[index]
             return network
@@ -344,7 +355,7 @@ class Population:
         TypeError, ValueError
             As for `Network.predict`.
         """
-        at_a_time = max(1, 2**22 // (np.size(x) + self.sizes[-1]))
+        at_a_time = max(1, 2**22 // (real_array(x, "x").size + self.sizes[-1]))
         total = 0.0
         for first in range(0, self.n, at_a_time):
             for one in self[first : first + at_a_time].predict(x):
@@ -404,7 +415,7 @@ class Population:
         """
         count = 1 if k is None else whole_number(k, "k", 1)
         if count > self.n:
-            raise ValueError(f"k is {count}; it must be at most {self.n}, as many as there are networks")
+            raise ValueError(f"k is {shown(count)}; it must be at most {self.n}, as many as there are networks")
         order = np.argsort(self._scores(by), kind="stable")[:count]
         return self[int(order[0])] if k is None else self[order]
 
@@ -781,10 +792,11 @@ class Pace:
 def _seeds(seed: Seeds, rng: Seeds, n: int) -> FloatArray:
     """Return a seed for each of n networks."""
     given = seed if rng is None else rng
-    if isinstance(given, (Sequence, np.ndarray)) and np.ndim(given) > 0:
-        if len(given) != n or np.ndim(given) != 1:
-            raise ValueError(f"seed has shape {np.shape(given)}; it must be one integer, or {n}: one for each network")
-        return np.array([seed_value(each) for each in given], np.uint64)
+    several = one_for_each(given, "seed" if rng is None else "rng")
+    if several is not None:
+        if len(several) != n:
+            raise ValueError(f"seed has {len(several)} values; it must be one integer, or {n}: one for each network")
+        return np.array([seed_value(each) for each in several], np.uint64)
     first = seed_value(seed, rng)
     if given is not None and first + n > 2**64:
         raise ValueError(f"seed is {first}; the last network's, {first + n - 1}, must be below 2**64")

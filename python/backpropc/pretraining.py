@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import FloatArray, rate_for, seed_value, shown
+from ._arguments import FloatArray, one_for_each, rate_for, seed_value, shown
 from ._pretraining import SEEDS, VISIBLE, Words, samples, visible_kind
 from .boltzmann import RBM
 from .denoising import DenoisingAutoencoder
@@ -195,10 +195,11 @@ def _rates(value: object, dtype: np.dtype[Any], n_hidden: int) -> list[float | N
     """Return one rate for each hidden layer."""
     if value is None:
         return [None] * n_hidden
-    if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, (str, bytes)) or np.ndim(value) == 0:
+    values = one_for_each(value, "learning_rate")
+    if values is None:
         return [rate_for(dtype, value)] * n_hidden
-    if len(value) != n_hidden:
+    if len(values) != n_hidden:
         raise ValueError(
-            f"learning_rate has {len(value)} numbers; it must be one number, or {n_hidden}: one for each hidden layer"
+            f"learning_rate has {len(values)} numbers; it must be one number, or {n_hidden}: one for each hidden layer"
         )
-    return [rate_for(dtype, each, f"learning_rate[{i}]") for i, each in enumerate(value)]
+    return [rate_for(dtype, each, f"learning_rate[{i}]") for i, each in enumerate(values)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import FloatArray, real_array, shown, whole_number
+from ._arguments import FloatArray, real_array, seed_value, shown, whole_number
 from ._samples import samples_for
 from .checking import check_gradients
 from .definitions import ACTIVATION, LOSS, OPTIMIZER, Definition
@@ -123,7 +123,7 @@ def sanity_check(
     if not isinstance(net, Network):
         raise TypeError(f"net is {shown(net)} ({type(net).__name__}); it must be a backpropc.Network")
     definition = LOSS.resolve(loss, "loss")
-    whole_number(seed, "seed", 0)
+    seed_value(whole_number(seed, "seed", 0))
     not_finite = list(_not_finite(x, t))
     if not_finite:
         return SanityReport(tuple(not_finite))

@@ -232,7 +232,7 @@ def _between(value: object, name: str, low: float, high: float) -> None:
 
 def _power(base: float, n: int) -> float:
     """Return base^n by squaring, as the core does: libm's pow differs from one system to the next."""
-    result = 1.0
+    n, result = operator.index(n), 1.0
     while n > 0:
         if n % 2 == 1:
             result *= base

@@ -388,17 +388,19 @@ def _onnx() -> bytes:
     return bytes(to_onnx(net()).SerializeToString())
 
 
+# What scikit-learn's own checks of data raise and warn of, which come first.
+CHECKS = (*FLOATING, OverflowError, Warning)
 ESTIMATORS = ("MLPClassifier", "MLPRegressor")
 for _kind in ESTIMATORS:
     _data = {"X": x, "y": GOOD["y"] if _kind == "MLPClassifier" else t}
     _classes: dict[str, Make] = {"classes": one([0, 1, 2])} if _kind == "MLPClassifier" else {}
     _slow = ("max_iter", "epochs", "max_fun", "n_iter_no_change", "hidden_layer_sizes")
     ENTRIES[f"sklearn.{_kind}"] = Entry(
-        fitting(_kind), {"hidden_layer_sizes": one((3,)), "epochs": one(2)}, long=_slow, errors=(*FLOATING, Warning)
+        fitting(_kind), {"hidden_layer_sizes": one((3,)), "epochs": one(2)}, long=_slow, errors=CHECKS
     )
-    ENTRIES[f"sklearn.{_kind}.fit"] = Entry(of(fresh(_kind), "fit"), _data, errors=FLOATING, in_place=("self",))
+    ENTRIES[f"sklearn.{_kind}.fit"] = Entry(of(fresh(_kind), "fit"), _data, errors=CHECKS, in_place=("self",))
     ENTRIES[f"sklearn.{_kind}.partial_fit"] = Entry(
-        of(fresh(_kind), "partial_fit"), {**_data, **_classes}, long=("epochs",), errors=FLOATING, in_place=("self",)
+        of(fresh(_kind), "partial_fit"), {**_data, **_classes}, long=("epochs",), errors=CHECKS, in_place=("self",)
     )
     ENTRIES[f"sklearn.{_kind}.predict"] = Entry(of(fitted(_kind), "predict"), {"X": x})
 for _name in ("predict_proba", "predict_log_proba"):

@@ -242,6 +242,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Write what a user wants to begin with into the network."""
         if given is None:
             return
+        if len(given) != len(views):
+            raise ValueError(f"{name} has {len(given)} arrays; it must have {len(views)}, one for each layer")
         arrays = [np.asarray(array, dtype=np.float64) for array in given]
         shapes, expected = [array.shape for array in arrays], [view.shape for view in views]
         if shapes != expected:
