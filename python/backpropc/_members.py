@@ -21,7 +21,7 @@ from ._samples import samples_for
 from ._weights import weights_of_samples
 from .custom import Custom
 from .definitions import OPTIMIZER, Definition
-from .monitoring import EarlyStopping, Seen
+from .monitoring import EarlyStopping, Seen, resolve_callbacks, resolve_metrics
 from .schedules import Schedule, reduce_on_plateau
 from .training import Trainer, check_numbers
 
@@ -459,7 +459,7 @@ def weighs_plainly(shape: Network, members: list[Member], work: Work) -> bool:
 
 def in_groups(members: list[Member], shape: Network, work: Work) -> Iterator[tuple[bool, FloatArray]]:
     """Yield groups of members, and whether they are to share lanes."""
-    looks_on = len(tuple(work.metrics)) + len(tuple(work.callbacks)) > 0
+    looks_on = len(resolve_metrics(work.metrics)) + len(resolve_callbacks(work.callbacks)) > 0
     at_all = not looks_on and all(layer.mask is None for layer in shape.layers) and weighs_plainly(shape, members, work)
     structures = {key: member.structure for key, member in distinct(members).items()}
     groups: dict[Any, list[int]] = {}

@@ -274,7 +274,7 @@ class Population:
     def __getitem__(self, index: slice | Sequence[int] | FloatArray) -> Population: ...
     def __getitem__(self, index: Any) -> Network | Population:
         """Return one network, or a population of some; either of its own memory."""
-        if isinstance(index, (int, np.integer)) and not isinstance(index, (bool, np.bool_)):
+        if isinstance(index, (int, np.integer)) and not isinstance(index, (bool, np.bool_, np.timedelta64)):
             if not -self.n <= index < self.n:
                 raise IndexError(f"index is {shown(index)}; it must be at least {-self.n} and below {self.n}")
             network = self._shape.copy()

@@ -11,6 +11,7 @@ of the optimizer's own rate and, for `reduce_on_plateau`, of the losses so far. 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import NamedTuple

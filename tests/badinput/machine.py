@@ -150,7 +150,7 @@ def judge(call: Call) -> str:
     plain = _plain_call(call, entry)
     values = {**call.arguments, "self": owner}
     before = {key: fingerprint(value) for key, value in values.items()}
-    copies = {key: value.copy() for key, value in values.items() if type(value) is np.ndarray and value.size < 10**6}
+    copies = {key: np.array(value) for key, value in values.items() if issubclass(type(value), np.ndarray) and value.size < 10**6}
     try:
         result = _quietly(call.function, call.arguments)
     except Boom:
