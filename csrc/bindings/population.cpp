@@ -15,6 +15,7 @@ namespace {
 using Size = std::size_t;
 // A row of numbers for each member.
 using Table = Array<double>;
+using Rows = Array<std::uint32_t>;
 
 template <class Number>
 std::vector<double> row(const Number& table, Size i) {
@@ -54,16 +55,56 @@ std::vector<MemberSettings> member_settings(const Array<std::uint64_t>& seeds, c
   return members;
 }
 
+// The folds of the data, of which members[i] has fold_of[i]: a row of samples for each.
+std::vector<Fold> folds_of(std::vector<MemberSettings>& members, const std::optional<Rows>& fold_of,
+                           const std::optional<Rows>& training, const std::optional<Rows>& validation) {
+  if (!training) return {};
+  require(training->ndim() == 2 && training->shape(1) > 0, "folds must have samples");
+  require(!validation || (validation->ndim() == 2 && validation->shape(0) == training->shape(0)),
+          "each fold must have samples to be validated on");
+  require(fold_of && fold_of->ndim() == 1 && static_cast<Size>(fold_of->size()) == members.size(),
+          "each member must have a fold");
+  std::vector<Fold> folds(static_cast<Size>(training->shape(0)));
+  const auto fill = [&](const Rows& rows, std::vector<std::uint32_t> Fold::* to) {
+    const auto n = static_cast<Size>(rows.shape(1));
+    for (Size i = 0; i < folds.size(); ++i) (folds[i].*to).assign(rows.data() + i * n, rows.data() + (i + 1) * n);
+  };
+  fill(*training, &Fold::training);
+  if (validation) fill(*validation, &Fold::validation);
+  for (Size i = 0; i < members.size(); ++i) {
+    members[i].fold = fold_of->data()[i];
+    require(members[i].fold < folds.size(), "no such fold");
+  }
+  return folds;
+}
+
+template <class T>
+void require_within(const Population<T>& population, const CheckedSamples<T>& training,
+                    const CheckedSamples<T>* validation) {
+  const auto all_below = [](const std::vector<std::uint32_t>& rows, Size n) {
+    return std::all_of(rows.begin(), rows.end(), [n](std::uint32_t row) { return row < n; });
+  };
+  for (const Fold& fold : population.settings().folds) {
+    require(all_below(fold.training, training.samples.n), "a fold names a sample that there is not");
+    require(!validation || all_below(fold.validation, validation->samples.n),
+            "a fold names a sample that is not among those to be validated on");
+  }
+}
+
 template <class T>
 std::unique_ptr<Population<T>> make_population(const Network<T>& shape, const Choice& loss, int optimizer,
                                                Size batch_size, bool shuffle, const Array<std::uint64_t>& seeds,
                                                const Table& values, const std::optional<Table>& l1,
                                                const std::optional<Table>& l2, const std::optional<Table>& dropout,
-                                               const std::optional<Table>& clip_value) {
+                                               const std::optional<Table>& clip_value,
+                                               const std::optional<Rows>& fold_of,
+                                               const std::optional<Rows>& training_rows,
+                                               const std::optional<Rows>& validation_rows) {
   require(batch_size > 0, "batch_size must be at least 1");
-  return std::make_unique<Population<T>>(
-      shape, PopulationSettings{loss, optimizer, batch_size, shuffle,
-                                member_settings(seeds, values, {l1, l2, dropout}, clip_value, shape.layers().size())});
+  PopulationSettings settings{loss, optimizer, batch_size, shuffle, {}, {}};
+  settings.members = member_settings(seeds, values, {l1, l2, dropout}, clip_value, shape.layers().size());
+  settings.folds = folds_of(settings.members, fold_of, training_rows, validation_rows);
+  return std::make_unique<Population<T>>(shape, std::move(settings));
 }
 
 template <class T>
@@ -81,6 +122,7 @@ void run(Population<T>& population, Array<T> parameters, const std::vector<Size>
   T* const rows = rows_of(parameters, population.size(), population.n_parameters());
   for (const Size member : active) require(member < population.size(), "no such member");
   require(training.samples.n < (Size{1} << 32), "a population takes fewer than 2^32 samples");
+  require_within(population, training, validation);
   SignalWatch watch;
   {
     const GilReleased released;
@@ -212,7 +254,8 @@ void bind_for(py::module_& m, const std::string& dtype) {
   py::class_<P>(m, ("Population" + dtype).c_str(), memory_asked_for())
       .def("__init__", constructor(&make_population<T>), py::detail::is_new_style_constructor(), arg("shape"),
            arg("loss"), arg("optimizer"), arg("batch_size"), arg("shuffle"), arg("seeds"), arg("values"),
-           arg("l1").none(true), arg("l2").none(true), arg("dropout").none(true), arg("clip_value").none(true))
+           arg("l1").none(true), arg("l2").none(true), arg("dropout").none(true), arg("clip_value").none(true),
+           arg("fold_of").none(true), arg("training_rows").none(true), arg("validation_rows").none(true))
       .def("run", &run<T>, arg("parameters").noconvert(), arg("active"), arg("training"), arg("validation").none(true),
            arg("until_epoch"), arg("until_step"))
       .def_property_readonly("fallen", &P::fallen)

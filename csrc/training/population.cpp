@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <tuple>
 
 #include "core/float_mode.hpp"
@@ -88,7 +89,11 @@ class Population<T>::Block {
   }
   void place_layers();
   void take_settings();
+  const Fold& fold(std::size_t lane) const { return population_.settings_.folds[settings(lane).fold]; }
+  bool has_order() const { return population_.settings_.shuffle || population_.has_folds(); }
   void draw_order(std::size_t n);
+  void choose_validation();
+  LaneSamples<T> validation_samples(const Samples<T>& validation) const;
   void draw_masks(std::size_t n);
   template <class F>
   void for_each_number_of(std::size_t lane, F f);
@@ -109,9 +114,9 @@ class Population<T>::Block {
   double* clip_value_ = nullptr;
   std::vector<char> live_;
   T* minus_rate_ = nullptr;
-  std::vector<std::size_t> drawn_;  // one member's order
-  Buffer<T> drawn_mask_;            // and mask
-  Buffer<std::uint32_t> order_;     // (samples, width)
+  std::vector<std::size_t> drawn_;                  // one member's order
+  Buffer<T> drawn_mask_;                            // and mask
+  Buffer<std::uint32_t> order_, validation_order_;  // (samples, width)
   LaneRun<T> run_{};
   std::uint64_t epoch_ = 0, step_count_ = 0;
   std::size_t samples_ = 0, position_ = 0;
@@ -204,7 +209,7 @@ void Population<T>::Block::load(const std::size_t* members, std::size_t n, const
   const Standing& standing = member(0).standing;
   epoch_ = member(0).epoch();
   step_count_ = standing.step_count;
-  samples_ = training.n;
+  samples_ = population_.samples_in(training);
   position_ = standing.samples == samples_ ? standing.position : 0;
   for (std::size_t lane = 0; lane < width_; ++lane) {
     live_[lane] = lane < n ? 1 : 0;
@@ -217,7 +222,8 @@ void Population<T>::Block::load(const std::size_t* members, std::size_t n, const
     for_each_number_of(lane, [](T& in_lane, T at_home) { in_lane = at_home; });
   }
   take_settings();
-  if (position_ > 0 && population_.settings_.shuffle) draw_order(samples_);
+  if (position_ > 0 && has_order()) draw_order(samples_);
+  choose_validation();
 }
 
 template <class T>
@@ -275,9 +281,35 @@ void Population<T>::Block::draw_order(std::size_t n) {
   drawn_.resize(n);
   std::fill_n(order_.data(), n * width_, 0);
   for_each_live([&](std::size_t lane) {
-    shuffled_order(settings(lane).seed, epoch_, n, drawn_.data());
-    for (std::size_t i = 0; i < n; ++i) order_[i * width_ + lane] = static_cast<std::uint32_t>(drawn_[i]);
+    if (population_.settings_.shuffle)
+      shuffled_order(settings(lane).seed, epoch_, n, drawn_.data());
+    else
+      std::iota(drawn_.begin(), drawn_.end(), 0);
+    const std::uint32_t* const rows = population_.has_folds() ? fold(lane).training.data() : nullptr;
+    for (std::size_t i = 0; i < n; ++i)
+      order_[i * width_ + lane] = rows ? rows[drawn_[i]] : static_cast<std::uint32_t>(drawn_[i]);
   });
+}
+
+template <class T>
+void Population<T>::Block::choose_validation() {
+  if (!population_.validates_on_folds()) return;
+  const std::size_t n = population_.settings_.folds.front().validation.size();
+  validation_order_.reserve(n * width_);
+  std::fill_n(validation_order_.data(), n * width_, 0);
+  for_each_live([&](std::size_t lane) {
+    for (std::size_t i = 0; i < n; ++i) validation_order_[i * width_ + lane] = fold(lane).validation[i];
+  });
+}
+
+template <class T>
+LaneSamples<T> Population<T>::Block::validation_samples(const Samples<T>& validation) const {
+  LaneSamples<T> samples = in_lanes(validation);
+  if (population_.validates_on_folds()) {
+    samples.n = population_.settings_.folds.front().validation.size();
+    samples.order = validation_order_.data();
+  }
+  return samples;
 }
 
 template <class T>
@@ -303,7 +335,7 @@ void Population<T>::Block::advance(const Samples<T>& training, const Samples<T>*
     if (position_ == 0) {
       std::fill_n(run_.epoch_loss, width_, 0.0);
       std::fill_n(run_.epoch_weight, width_, 0.0);
-      if (population_.settings_.shuffle) draw_order(samples_);
+      if (has_order()) draw_order(samples_);
     }
     const std::size_t left = (samples_ - position_ + batch_ - 1) / batch_;
     const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(std::min(left, steps), end.step - step_count_));
@@ -317,12 +349,12 @@ void Population<T>::Block::advance(const Samples<T>& training, const Samples<T>*
 // So many steps of this epoch. Masks are drawn for one at a time.
 template <class T>
 void Population<T>::Block::run_steps(const Samples<T>& training, std::size_t steps) {
-  const bool shuffle = population_.settings_.shuffle, masked = layers_.front().mask != nullptr;
+  const bool ordered = has_order(), masked = layers_.front().mask != nullptr;
   const std::size_t k = population_.shape_.fan_in(), m = population_.shape_.fan_out();
   while (steps > 0) {
     LaneSamples<T> rest = in_lanes(training);
     rest.n = samples_ - position_;
-    if (shuffle) {
+    if (ordered) {
       rest.order = order_.data() + position_ * width_;
     } else {
       rest.x += position_ * k;
@@ -369,8 +401,8 @@ void Population<T>::Block::end_epoch(const Samples<T>* validation) {
     std::vector<LaneLayer<T>> unmasked = layers_;
     for (LaneLayer<T>& layer : unmasked) layer.mask = nullptr;
     run.layers = unmasked.data();
-    kernels<T>().lanes->mean_loss(run, in_lanes(*validation), evaluation_rows(population_.shape_, validation->n),
-                                  of_validation);
+    const LaneSamples<T> samples = validation_samples(*validation);
+    kernels<T>().lanes->mean_loss(run, samples, evaluation_rows(population_.shape_, samples.n), of_validation);
   }
   for (std::size_t lane = 0; lane < width_; ++lane) of_training[lane] = run_.epoch_loss[lane] / run_.epoch_weight[lane];
   position_ = 0;
@@ -417,11 +449,11 @@ void Population<T>::run(T* parameters, const std::vector<std::size_t>& active, c
   std::vector<std::size_t> queue = active;
   const auto place = [&](std::size_t m) {
     const Standing& s = members_[m].standing;
-    return std::tuple(members_[m].epoch(), s.step_count, s.samples == training.n ? s.position : 0);
+    return std::tuple(members_[m].epoch(), s.step_count, s.samples == samples_in(training) ? s.position : 0);
   };
   std::sort(queue.begin(), queue.end(),
             [&](std::size_t a, std::size_t b) { return std::pair(place(a), a) < std::pair(place(b), b); });
-  batch_ = std::min(settings_.batch_size, training.n);
+  batch_ = std::min(settings_.batch_size, samples_in(training));
   const std::size_t width = width_for(queue.size()), at_a_time = 2 * num_threads();
   std::vector<std::unique_ptr<Block>> blocks;
   Stretch stretch;

@@ -13,6 +13,12 @@ struct MemberSettings {
   std::uint64_t seed = 0;
   ParameterValues optimizer{};
   Regularization regularization{};
+  std::size_t fold = 0;
+};
+
+// The samples that some members learn from and are validated on, in their order; none of validation stands for all.
+struct Fold {
+  std::vector<std::uint32_t> training, validation;
 };
 
 struct PopulationSettings {
@@ -21,6 +27,7 @@ struct PopulationSettings {
   std::size_t batch_size = 1;
   bool shuffle = true;
   std::vector<MemberSettings> members;
+  std::vector<Fold> folds;  // of one size; none where all learn from all samples
 };
 
 template <class T>
@@ -58,6 +65,11 @@ class Population {
   };
 
   std::size_t width_for(std::size_t n_active) const;
+  bool has_folds() const { return !settings_.folds.empty(); }
+  bool validates_on_folds() const { return has_folds() && !settings_.folds.front().validation.empty(); }
+  std::size_t samples_in(const Samples<T>& training) const {
+    return has_folds() ? settings_.folds.front().training.size() : training.n;
+  }
 
   Network<T> shape_;
   PopulationSettings settings_;

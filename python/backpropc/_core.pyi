@@ -153,6 +153,9 @@ class Population:
         l2: _Array | None,
         dropout: _Array | None,
         clip_value: _Array | None,
+        fold_of: _Array | None,
+        training_rows: _Array | None,
+        validation_rows: _Array | None,
     ) -> None: ...
     def run(
         self,

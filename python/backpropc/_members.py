@@ -17,6 +17,7 @@ import numpy as np
 from . import _core
 from ._arguments import FLOAT32, FloatArray, one_for_each, rate_for, shown
 from ._checkpoints import NEVER
+from ._folds import Folds
 from ._samples import samples_for
 from ._weights import weights_of_samples
 from .custom import Custom
@@ -204,6 +205,7 @@ class Work:
     x: Any
     t: Any
     until: list[int]  # the epoch up to which each member is trained
+    folds: Folds | None = None  # the samples of each member
     validation_data: Any = None
     sample_weight: Any = None
     class_weight: Any = None
@@ -213,6 +215,11 @@ class Work:
     shown: Callable[[int], None] = lambda epochs: None  # told how many epochs of members have been completed
     pause: Callable[[int], int] = lambda epoch: NEVER  # the epoch after which there must be a pause
     at_pause: Callable[[], None] = lambda: None
+
+    def data_of(self, member: int) -> dict[str, Any]:
+        """Return the data as one member's Trainer takes them."""
+        data = {name: getattr(self, name) for name in ("x", "t", "validation_data", "sample_weight", "class_weight")}
+        return data if self.folds is None else self.folds.cut(member, data)
 
 
 class Patience:
@@ -256,7 +263,13 @@ class Lanes:
     """A group of members of one structure, side by side in the core."""
 
     def __init__(
-        self, shape: Network, members: list[Member], group: FloatArray, seeds: FloatArray, states: States
+        self,
+        shape: Network,
+        members: list[Member],
+        group: FloatArray,
+        seeds: FloatArray,
+        states: States,
+        folds: Folds | None,
     ) -> None:
         self._members, self._group, self._states = [members[i] for i in group], group, states
         first = self._members[0]
@@ -270,6 +283,7 @@ class Lanes:
             seeds[group],
             np.array([m.optimizer.numbers() for m in self._members]),
             *self._regularization(len(shape.layers)),
+            *((None,) * 3 if folds is None else folds.tables(group)),
         )
         self._restore()
 
@@ -412,12 +426,8 @@ def train_alone(network: Network, member: Member, i: int, seed: int, states: Sta
     before = trainer.epoch
     try:
         trainer.fit(
-            work.x,
-            work.t,
+            **work.data_of(i),
             until_epoch=work.until[i],
-            validation_data=work.validation_data,
-            sample_weight=work.sample_weight,
-            class_weight=work.class_weight,
             metrics=work.metrics,
             early_stopping=rule,
             callbacks=work.callbacks,
@@ -452,6 +462,8 @@ def weighs_plainly(shape: Network, members: list[Member], work: Work) -> bool:
     """Return whether no sample counts nothing, or as good as nothing: those a Trainer leaves out."""
     if work.sample_weight is None and work.class_weight is None:
         return True
+    if work.folds is not None and work.class_weight == "balanced":  # it depends on the fold what a class weighs
+        return False
     _, _, targets = samples_for(shape, work.x, work.t, members[0].like._loss, one_allowed=False)
     weights = weights_of_samples(work.sample_weight, work.class_weight, targets, shape.sizes[-1])
     return weights is None or bool(weights.min() > LEAST_SHARE * weights.sum())
@@ -461,10 +473,11 @@ def in_groups(members: list[Member], shape: Network, work: Work) -> Iterator[tup
     """Yield groups of members, and whether they are to share lanes."""
     looks_on = len(resolve_metrics(work.metrics)) + len(resolve_callbacks(work.callbacks)) > 0
     at_all = not looks_on and all(layer.mask is None for layer in shape.layers) and weighs_plainly(shape, members, work)
+    lengths = [(0, 0)] * len(members) if work.folds is None else work.folds.lengths
     structures = {key: member.structure for key, member in distinct(members).items()}
     groups: dict[Any, list[int]] = {}
     for i, member in enumerate(members):
-        groups.setdefault(structures[id(member)], []).append(i)
+        groups.setdefault((structures[id(member)], lengths[i]), []).append(i)
     for group in groups.values():
         one = members[group[0]]
         plain = at_all and one.can_share_lanes

@@ -26,6 +26,7 @@ from ._arguments import (
 )
 from ._checkpoints import NEVER
 from ._files import check_writable, file_name
+from ._folds import folds_for
 from ._members import (
     ARGUMENTS,
     Lanes,
@@ -445,6 +446,8 @@ class Population:
         seed: Seeds = None,
         rng: Seeds = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        rows: Sequence[ArrayLike] | FloatArray | None = None,
+        validation_rows: Sequence[ArrayLike] | FloatArray | None = None,
         l1: Any = 0.0,
         l2: Any = 0.0,
         dropout: Any = 0.0,
@@ -469,6 +472,11 @@ class Population:
         x, t, epochs, validation_data, sample_weight, class_weight, metrics, early_stopping, callbacks
             As for `Trainer.fit`, the same for all. Early stopping ends each network by itself. With metrics or
             callbacks the networks are trained one after another.
+        rows : sequence of n array_like of int, or None
+            Which samples each network learns from: network i from x[rows[i]] and t[rows[i]], as the folds of a
+            cross-validation or bootstrap samples are. None is all samples.
+        validation_rows : sequence of n array_like of int, or None
+            Which of the validation data each network is validated on; None is all.
         loss, optimizer, batch_size, shuffle, clip_value, clip_norm, max_norm, schedule, input_dropout
             As for `Trainer`; or a sequence of n, one for each network. An optimizer may have arrays of n for its
             numbers, as ``bp.SGD(rates)``. With clip_norm or max_norm they are trained one after another.
@@ -515,6 +523,8 @@ class Population:
             checkpoint,
             checkpoint_every,
             progress,
+            rows,
+            validation_rows,
             validation_data=validation_data,
             sample_weight=sample_weight,
             class_weight=class_weight,
@@ -530,6 +540,8 @@ class Population:
         *,
         until_epoch: int | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        rows: Sequence[ArrayLike] | FloatArray | None = None,
+        validation_rows: Sequence[ArrayLike] | FloatArray | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         metrics: Sequence[str | Metric] = (),
@@ -543,7 +555,8 @@ class Population:
 
         Parameters
         ----------
-        x, t, validation_data, sample_weight, class_weight, metrics, early_stopping, callbacks, progress
+        x, t, validation_data, rows, validation_rows, sample_weight, class_weight, metrics, early_stopping, callbacks, \
+        progress
             As for `fit`, and the same as then.
         until_epoch : int or None
             The epoch since the run's birth up to whose end to train; None is the one that `fit` was to reach.
@@ -573,6 +586,8 @@ class Population:
             checkpoint,
             checkpoint_every,
             progress,
+            rows,
+            validation_rows,
             validation_data=validation_data,
             sample_weight=sample_weight,
             class_weight=class_weight,
@@ -582,7 +597,16 @@ class Population:
         )
 
     def _go(
-        self, run: Run, x: Any, t: Any, checkpoint: Any, checkpoint_every: int, progress: bool, **data: Any
+        self,
+        run: Run,
+        x: Any,
+        t: Any,
+        checkpoint: Any,
+        checkpoint_every: int,
+        progress: bool,
+        rows: Any,
+        validation_rows: Any,
+        **data: Any,
     ) -> PopulationHistory:
         if self._is_busy:
             raise RuntimeError("population: another thread is training it already; train a copy (population.copy())")
@@ -590,7 +614,8 @@ class Population:
         try:
             if run is not self._run:  # those that diverged in a run do not keep the others from going on
                 refuse_not_finite(self._parameters)
-            work = Work(x, t, [min(run.until, NEVER)] * self.n, **data)
+            folds = folds_for(x, data["validation_data"], rows, validation_rows, self.n)
+            work = Work(x, t, [min(run.until, NEVER)] * self.n, folds, **data)
             first = [run.states.epoch(i) for i in range(self.n)]
             saves = Saves(self, run, checkpoint, whole_number(checkpoint_every, "checkpoint_every", 1))
             bar = Progress(truth(progress, "progress"), sum(first), min(run.until, NEVER) * self.n)
@@ -686,7 +711,7 @@ class Run:
 
     def _train_in_lanes(self, group: FloatArray, work: Work) -> None:
         population = self._population
-        self.lanes = Lanes(population._shape, self.members, group, self.seeds, self.states)
+        self.lanes = Lanes(population._shape, self.members, group, self.seeds, self.states, work.folds)
         try:
             fallen = self.lanes.train(population._parameters, work)
         finally:
