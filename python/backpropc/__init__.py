@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .diagnosis import Diagnosis
     from .population import Population, PopulationHistory
     from .sanity import sanity_check
+    from .searching import SearchResult, log_uniform, search
 
 __version__: str = _core.version
 
@@ -64,7 +65,10 @@ _WHEN_USED = {  # where they live
     "Diagnosis": "diagnosis",
     "Population": "population",
     "PopulationHistory": "population",
+    "SearchResult": "searching",
+    "log_uniform": "searching",
     "sanity_check": "sanity",
+    "search": "searching",
 }
 
 
@@ -101,6 +105,7 @@ __all__ = [
     "Network",
     "Population",
     "PopulationHistory",
+    "SearchResult",
     "State",
     "Trace",
     "Trainer",
@@ -112,12 +117,14 @@ __all__ = [
     "dense_forward",
     "get_num_threads",
     "isa",
+    "log_uniform",
     "loss_gradient",
     "loss_value",
     "num_threads",
     "pretraining",
     "sanity_check",
     "schedules",
+    "search",
     "set_num_threads",
     "sgd_update",
     "show_config",

@@ -49,6 +49,10 @@ ARGUMENTS = (
 )
 BY_LAYER = ("l1", "l2", "dropout")
 
+# What `States` has for each member, in lists and in arrays.
+LISTS = ("optimizer", "losses", "val_losses", "metrics", "validated")
+COLUMNS = ("least", "waited", "ended", "diverged")
+
 UNIT_BYTES = 64  # of a number of all the networks that the core takes at a time
 LEAST_SHARE = 1e-30  # of a sample in E, that no float32 rounds to 0
 MOST_PARAMETERS = 20_000  # with more a network fills a core by itself
@@ -191,6 +195,27 @@ class States:
     def epoch(self, member: int) -> int:
         """Epochs that a member has completed."""
         return len(self.losses[member])
+
+    def part(self, some: FloatArray) -> States:
+        """Return a copy of some members'."""
+        own: dict[str, Any] = {name: [getattr(self, name)[i] for i in some.tolist()] for name in LISTS}
+        own.update({name: getattr(self, name)[some] for name in COLUMNS})
+        standing = {name: column[some] for name, column in self.standing.items()}
+        return States(standing=standing, best=None if self.best is None else self.best[some], **own)
+
+    def put(self, some: FloatArray, part: States, parameters: FloatArray) -> None:
+        """Take in some members' that have gone on elsewhere, of a population with these parameters."""
+        for name, column in part.standing.items():
+            self.standing[name][some] = column
+        for name in LISTS:
+            for i, value in zip(some.tolist(), getattr(part, name), strict=True):
+                getattr(self, name)[i] = value
+        for name in COLUMNS:
+            getattr(self, name)[some] = getattr(part, name)
+        if part.best is not None:
+            if self.best is None:
+                self.best = np.full_like(parameters, np.nan)
+            self.best[some] = part.best
 
     def standing_of(self, member: int) -> dict[str, float]:
         """Return where one member stands, counts as ints."""

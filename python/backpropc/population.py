@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ._cluster import Cluster, Part
+
     Seeds = int | np.random.Generator | ArrayLike | None
 
 
@@ -464,6 +466,7 @@ class Population:
         progress: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 1,
+        client: Any = None,
     ) -> PopulationHistory:
         """Train every network, as a `Trainer` of its own with these arguments and its seed would.
 
@@ -492,6 +495,10 @@ class Population:
             Ctrl-C stops the training: ``Population.load(checkpoint).resume(x, t)`` goes on to the same bits.
         checkpoint_every : int
             After how many epochs.
+        client : dask.distributed.Client or None
+            Trains parts of the population on its workers, which must have this version of backpropc: to the same bits,
+            however many there are, and also where some die. Their epochs are shown and saved as parts come back, and
+            after Ctrl-C `resume` goes on with those that did not. Callbacks are refused.
 
         Returns
         -------
@@ -525,6 +532,7 @@ class Population:
             progress,
             rows,
             validation_rows,
+            client,
             validation_data=validation_data,
             sample_weight=sample_weight,
             class_weight=class_weight,
@@ -550,6 +558,7 @@ class Population:
         progress: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 1,
+        client: Any = None,
     ) -> PopulationHistory:
         """Go on with the last `fit`, that was interrupted or loaded, with its settings, to the same bits.
 
@@ -560,7 +569,7 @@ class Population:
             As for `fit`, and the same as then.
         until_epoch : int or None
             The epoch since the run's birth up to whose end to train; None is the one that `fit` was to reach.
-        checkpoint, checkpoint_every
+        checkpoint, checkpoint_every, client
             As for `fit`.
 
         Returns
@@ -588,6 +597,7 @@ class Population:
             progress,
             rows,
             validation_rows,
+            client,
             validation_data=validation_data,
             sample_weight=sample_weight,
             class_weight=class_weight,
@@ -606,10 +616,12 @@ class Population:
         progress: bool,
         rows: Any,
         validation_rows: Any,
+        client: Any,
         **data: Any,
     ) -> PopulationHistory:
         if self._is_busy:
             raise RuntimeError("population: another thread is training it already; train a copy (population.copy())")
+        cluster = None if client is None else _cluster_of(client)
         self._is_busy = True
         try:
             if run is not self._run:  # those that diverged in a run do not keep the others from going on
@@ -623,7 +635,10 @@ class Population:
             work.shown, work.pause, work.at_pause = pace.show, pace.pause, saves.save_where_due
             self._run = run
             try:
-                run.train(work, saves)
+                if cluster is None:
+                    run.train(work, saves)
+                else:
+                    cluster.train(run, work, saves)
             finally:
                 bar.close()
         finally:
@@ -691,23 +706,53 @@ class Run:
         self.states = States.fresh(self.members)
         self.lanes: Lanes | None = None  # of the group that is being trained
 
+    @property
+    def shape(self) -> Network:
+        """A network as those of the population are, but for its parameters."""
+        return self._population._shape
+
     def train(self, work: Work, saves: Saves) -> None:
-        """Train all members, group by group."""
+        """Train all members."""
+        try:
+            self.train_here(work)
+            saves.save()
+        except KeyboardInterrupt:
+            saves.save()
+            raise
+
+    def train_here(self, work: Work) -> None:
+        """Train all members in this process, group by group."""
         population = self._population
-        has_validation = work.validation_data is not None
         try:
             for shares_lanes, group in in_groups(self.members, population._shape, work):
                 if shares_lanes:
                     self._train_in_lanes(group, work)
                 else:
                     self._train_one_by_one(group, work)
-            saves.save()
-        except KeyboardInterrupt:
-            saves.save()
-            raise
         finally:
-            if has_validation:
+            if work.validation_data is not None:
                 self.states.validated = [self.states.epoch(i) for i in range(population.n)]
+
+    def part(self, some: FloatArray, work: Work) -> Part:
+        """Return some members, to be trained elsewhere."""
+        from ._cluster import Part
+
+        own = [self.members[i] for i in some.tolist()]
+        arguments: dict[str, Any] = {name: [member.arguments[name] for member in own] for name in own[0].arguments}
+        return Part(
+            shape=self.shape,
+            parameters=self._population._parameters[some],
+            seeds=self.seeds[some],
+            arguments={**arguments, "optimizer": [member.optimizer for member in own]},
+            until=work.until[0],
+            states=self.states.part(some),
+            folds=None if work.folds is None else work.folds.part(some),
+        )
+
+    def take(self, some: FloatArray, parameters: FloatArray, states: States) -> None:
+        """Take in members that were trained elsewhere."""
+        self._population._parameters[some] = parameters
+        self.states.put(some, states, self._population._parameters)
 
     def _train_in_lanes(self, group: FloatArray, work: Work) -> None:
         population = self._population
@@ -812,6 +857,12 @@ class Pace:
         every = self._saves.every
         due = (epoch // every + 1) * every if self._saves.is_on else NEVER
         return min(due, epoch + self._at_a_time if self._bar.wanted else NEVER)
+
+
+def _cluster_of(client: Any) -> Cluster:
+    from ._cluster import Cluster
+
+    return Cluster.of(client)
 
 
 def _seeds(seed: Seeds, rng: Seeds, n: int) -> FloatArray:
