@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,12 @@ class Cluster:
         if tuple(work.callbacks):
             raise ValueError("callbacks are given, but client trains in other processes; they must be none")
         for attempt in range(1, MOST_ATTEMPTS + 1):
-            data = self._send(Data.of(work), again=attempt > 1)
+            try:
+                data = self._send(Data.of(work), again=attempt > 1)
+            except OSError:  # a worker died on the way
+                if attempt == MOST_ATTEMPTS:
+                    raise
+                continue
             if not self._train_what_is_left(run, work, saves, data):
                 break
         else:
@@ -119,12 +125,14 @@ class Cluster:
         lost = False
         try:
             for future in as_completed(futures):
-                if future.status in ("cancelled", "lost"):
+                some = futures[future]
+                try:
+                    trained = future.result()
+                except CancelledError:  # so Dask ends a task whose data, or result, died with their last worker
                     lost = True
                     continue
-                some = futures[future]
                 before = sum(run.states.epoch(i) for i in some.tolist())
-                run.take(some, *future.result())
+                run.take(some, *trained)
                 future.release()
                 work.shown(sum(run.states.epoch(i) for i in some.tolist()) - before)
                 saves.save_where_due()

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import numpy as np
 import pytest
 
 import backpropc as bp
+from backpropc.population import Run
 from helpers import assert_same_bits
 
 distributed = pytest.importorskip("distributed")
@@ -94,36 +93,50 @@ def test_a_fit_goes_on_elsewhere(client: Any, tmp_path: Path) -> None:
     assert_same_run(whole, parted)
 
 
-def killed(pids: list[int], after: threading.Event) -> threading.Thread:
-    """Kill processes soon after an event."""
-
-    def kill() -> None:
-        after.wait()
-        time.sleep(0.3)
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    return thread
-
-
 @pytest.mark.parametrize("n_killed", [1, 2])
-def test_workers_may_be_killed(client: Any, n_killed: int) -> None:
-    """Also both, with all copies of the data."""
+def test_workers_may_be_killed(client: Any, n_killed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first of eight parts has come back; also both, with all copies of the data."""
     x, t = data()
     client.wait_for_workers(2)
     pids = list(client.run(os.getpid).values())
-    here, there = (bp.Population([8, 5, 3], 200, seed=1) for _ in range(2))
-    long = {"optimizer": bp.SGD(0.1), "batch_size": 4, "epochs": 3000}
+    here, there = (bp.Population([8, 5, 3], 128, seed=1) for _ in range(2))
+    long = {"optimizer": bp.SGD(0.1), "batch_size": 4, "epochs": 200}
     here.fit(x, t, **long)
-    began = threading.Event()
-    killer = killed(pids[:n_killed], began)
-    began.set()
+    take, left = Run.take, pids[:n_killed]
+
+    def take_and_kill(run: Run, *part: Any) -> None:
+        take(run, *part)
+        while left:
+            os.kill(left.pop(), signal.SIGKILL)
+
+    monkeypatch.setattr(Run, "take", take_and_kill)
     there.fit(x, t, client=client, **long)
-    killer.join()
     client.wait_for_workers(2)
     assert not set(pids[:n_killed]) & set(client.run(os.getpid).values())
+    assert_same_run(here, there)
+
+
+@pytest.mark.parametrize("n_failures", [2, 3])
+def test_a_worker_may_die_while_the_data_are_sent(
+    client: Any, n_failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, t = data()
+    here, there = (bp.Population([8, 5, 3], N, seed=1) for _ in range(2))
+    scatter, left = client.scatter, [OSError("Stream is closed")] * n_failures
+
+    def fails(*args: Any, **kwargs: Any) -> Any:
+        if left:
+            raise left.pop()
+        return scatter(*args, **kwargs)
+
+    monkeypatch.setattr(client, "scatter", fails)
+    if n_failures == 3:
+        with pytest.raises(OSError, match="Stream is closed"):
+            there.fit(x, t, client=client, **FIT)
+        assert_same_bits(here.parameters, there.parameters)
+        return
+    there.fit(x, t, client=client, **FIT)
+    here.fit(x, t, **FIT)
     assert_same_run(here, there)
 
 
