@@ -1,4 +1,4 @@
-"""Prints what coverage.py and gcovr have found as one table by folder, and the files with the most that no test runs."""
+"""Prints what coverage.py and gcovr have found as one table by folder, and the files with most lines not run."""
 
 import json
 import sys
@@ -26,6 +26,8 @@ for path, entry in json.loads((build / "python.json").read_text())["files"].item
 
 print("| folder | lines | run | branches | taken |\n| --- | ---: | ---: | ---: | ---: |")
 for folder, n in sorted(folders.items()):
-    shares = [100 * n[part] / n[whole] if n[whole] else 100 for part, whole in (("run", "lines"), ("taken", "branches"))]
+    shares = [
+        100 * n[part] / n[whole] if n[whole] else 100 for part, whole in (("run", "lines"), ("taken", "branches"))
+    ]
     print(f"| {folder} | {n['lines']} | {shares[0]:.1f} % | {n['branches']} | {shares[1]:.1f} % |")
 print("\nMost lines not run: " + ", ".join(f"{file} ({n})" for n, file in sorted(files, reverse=True)[:12] if n) + ".")

@@ -2,8 +2,9 @@
 
 import sys
 
-import coverage
 import pytest
+
+import coverage
 
 package, *arguments = sys.argv[1:]
 sys.path.insert(0, package)

@@ -28,8 +28,13 @@ FOLDERS = {
 # What draws pictures and pages, and what others hold: not mutated, or not asked.
 _NOT_MUTATED = ("sklearn/", "plot", "microscope", "commands/", "cli", "__main__", "_display")
 _NOT_ASKED = (
-    "benchmarks chromium cli console_pages convergence display documentation encoder_benchmark examples import microscope"
-    " microscope_command oracle plot sklearn sklearn_beyond sklearn_own_tests"
+    "benchmarks chromium cli console_pages convergence display documentation encoder_benchmark examples import"
+    " microscope microscope_command oracle plot sklearn sklearn_beyond sklearn_own_tests"
+)
+
+_LOADERS_TESTS = (
+    "unit/test_files unit/test_custom unit/test_batches unit/test_mask unit/test_tables unit/test_whole_batch"
+    " property/test_files_property"
 )
 
 
@@ -56,6 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=60, metavar="N", help="mutants of each folder (60); 0 is all")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (0)")
     parser.add_argument("--seconds", type=float, default=60.0, help="for the Python tests of one mutant (60)")
+    parser.add_argument("--cases", type=int, default=20, help="of each test function, at most so many (20)")
     parser.add_argument("--quick", action="store_true", help="ask the C++ programs and the loader's tests only")
     options = parser.parse_args()
     if options.path and options.path not in FOLDERS:
@@ -143,22 +149,20 @@ def _tests(drawn: dict[str, build.Numbered], options: argparse.Namespace) -> tup
     else:
         build.make_package(build.USUAL)
     is_for_loader = options.quick or set(drawn) == {"the loader"}
-    tests = Tests(_test_files(is_for_loader), plan)
+    tests = Tests(_test_files(is_for_loader), plan, options.cases)
     tests.measure()
     return programs, tests
 
 
 def _test_files(is_for_loader: bool) -> list[str]:
     if is_for_loader:
-        return [f"tests/{name}.py" for name in ("unit/test_files", "unit/test_batches", "property/test_files_property")]
+        return [f"tests/{name}.py" for name in _LOADERS_TESTS.split()]
     names = sorted((ROOT / "tests").glob("unit/test_*.py")) + sorted((ROOT / "tests").glob("property/test_*.py"))
     return [str(path) for path in names if path.stem.removeprefix("test_") not in _NOT_ASKED.split()]
 
 
-def _killer(
-    number: int, mutant: Mutant, programs: Programs, tests: Tests, options: argparse.Namespace
-) -> str | None:
-    """Return who notices a mutant: a few quick Python tests are asked first, then the programs, then the other tests."""
+def _killer(number: int, mutant: Mutant, programs: Programs, tests: Tests, options: argparse.Namespace) -> str | None:
+    """Return who notices a mutant: some quick Python tests are asked first, then the programs, then more tests."""
     reaching = tests.reached.get(number, [])
     if mutant.at_import:
         reaching = list(tests.seconds)

@@ -22,6 +22,7 @@ TREE = PLACE / "tree"
 OBJECTS = PLACE / "objects"
 RUN = PLACE / f"run-{os.getpid()}"  # of this run alone
 PACKAGE = RUN / "package"
+_REFUSED = PLACE / "refused.json"
 USUAL = ROOT / "build" / "dev"
 
 Numbered = list[tuple[int, Mutant]]
@@ -67,10 +68,14 @@ def put(mutants: Numbered) -> None:
 
 def compiled(mutants: Numbered) -> set[int]:
     """Return the numbers of those in text that reaches the compiler: the others are of other processors' code."""
+    before = {path: (path.read_text(), path.stat()) for path in (TREE / file for file in sources("csrc"))}
     put([(number, _marked(mutant, number)) for number, mutant in mutants])
     numbers: set[int] = set()
     for text in _over_each(_commands(), ["-E", "-P"]):
         numbers.update(int(found) for found in re.findall(r"\bmutation_(\d+)_here\b", text.stdout))
+    for path, (content, status) in before.items():  # as it was, so that it is not compiled anew
+        path.write_text(content)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     return numbers
 
 
@@ -81,7 +86,8 @@ def _marked(mutant: Mutant, number: int) -> Mutant:
 
 def plant(mutants: Numbered) -> Numbered:
     """Plant the mutants, build, and return those of them that could be planted."""
-    left = [pair for pair in mutants if pair[1].planted]
+    refused = _refused_before()
+    left = [pair for pair in mutants if pair[1].planted and [*pair[1].place, pair[1].number] not in refused]
     doubtful = _commands()
     while doubtful:
         put(left)
@@ -91,10 +97,17 @@ def plant(mutants: Numbered) -> Numbered:
         blamed = _blamed(left, errors)
         if not blamed:
             raise RuntimeError("the sources do not compile, and no mutant is to blame:\n" + "\n".join(errors)[:4000])
+        refused += [[*mutant.place, mutant.number] for number, mutant in left if number in blamed]
         left = [pair for pair in left if pair[0] not in blamed]
     _run([_cached("CMAKE_COMMAND"), "--build", str(OBJECTS)])
+    _REFUSED.write_text(json.dumps(refused))
     make_package()
     return left
+
+
+def _refused_before() -> list[list[str | int]]:
+    """Return the mutants that the compiler has refused in a build before this one: it will again."""
+    return list(json.loads(_REFUSED.read_text())) if _REFUSED.exists() else []
 
 
 def _failing(commands: list[list[str]]) -> tuple[list[list[str]], list[str]]:

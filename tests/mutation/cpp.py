@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,9 +28,46 @@ SWAPS = {
 _OPENING, _CLOSING = ("(", "[", "{"), (")", "]", "}")
 _ASSIGNMENTS = ("=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "<<=", ">>=")
 _NO_EXPRESSION = frozenset(
-    "alignas auto break case class const constexpr continue default do else enum explicit extern for friend goto if inline"
-    " namespace private protected public return static static_assert struct switch template throw try typedef typename"
-    " using virtual void volatile while".split()
+    [
+        "alignas",
+        "auto",
+        "break",
+        "case",
+        "class",
+        "const",
+        "constexpr",
+        "continue",
+        "default",
+        "do",
+        "else",
+        "enum",
+        "explicit",
+        "extern",
+        "for",
+        "friend",
+        "goto",
+        "if",
+        "inline",
+        "namespace",
+        "private",
+        "protected",
+        "public",
+        "return",
+        "static",
+        "static_assert",
+        "struct",
+        "switch",
+        "template",
+        "throw",
+        "try",
+        "typedef",
+        "typename",
+        "using",
+        "virtual",
+        "void",
+        "volatile",
+        "while",
+    ]
 )
 
 
@@ -112,7 +150,7 @@ def find(file: str, text: str) -> list[Mutant]:
     return numbered(found)
 
 
-# --- the operators ------------------------------------------------------------------------------------------------------
+# --- the operators ----------------------------------------------------------------------------------------------------
 # A planted change has @ for the number of its mutant.
 
 _Change = tuple[str, list[Edit], list[Edit]]
@@ -139,7 +177,11 @@ def _changes(source: _Source, i: int) -> Iterator[_Change]:
     elif token.text == "!":
         yield "! dropped", [Edit(token.begin, token.end, "")], [Edit(token.begin, token.begin, "mutation::on<@>() != ")]
     elif token.text == "-" and not token.spaced:
-        yield "- dropped", [Edit(token.begin, token.end, "")], [Edit(token.begin, token.end, "mutation::Negative<@>{}->*")]
+        yield (
+            "- dropped",
+            [Edit(token.begin, token.end, "")],
+            [Edit(token.begin, token.end, "mutation::Negative<@>{}->*")],
+        )
     elif token.text == "if" and source.tokens[i + 1].text == "(":
         yield from _condition(source, i + 1)
     if _begins_statement(source, i):
@@ -152,16 +194,24 @@ def _is_pure_virtual(source: _Source, i: int) -> bool:
 
 def _is_call(source: _Source, i: int) -> bool:
     before = source.tokens[i - 1]
-    is_named = before.kind == "word" and before.text != "return" or before.text == ">" and not before.spaced
-    return [t.text for t in source.tokens[i + 1 : i + 3]] != ["(", "{"] and source.tokens[i + 1].text == "(" and not is_named
+    is_named = (before.kind == "word" and before.text != "return") or (before.text == ">" and not before.spaced)
+    return (
+        [t.text for t in source.tokens[i + 1 : i + 3]] != ["(", "{"]
+        and source.tokens[i + 1].text == "("
+        and not is_named
+    )
 
 
 def _number(token: _Token) -> _Change:
     value = token.text.replace("'", "")
-    is_floating = ("." in value or "p" in value.lower()) or ("e" in value.lower() and not value.lower().startswith("0x"))
+    is_floating = ("." in value or "p" in value.lower()) or (
+        "e" in value.lower() and not value.lower().startswith("0x")
+    )
     if is_floating:
         zero = float.fromhex(value) == 0 if "x" in value else float(value.rstrip("fFlL")) == 0
-        change, alone = (f"{value} becomes 1", "1.0") if zero else (f"{value} grows by 2^-10", f"({value} * 1.0009765625)")
+        change, alone = (
+            (f"{value} becomes 1", "1.0") if zero else (f"{value} grows by 2^-10", f"({value} * 1.0009765625)")
+        )
     else:
         change, alone = f"{value} becomes {value} + 1", f"({value} + 1)"
     planted = Edit(token.begin, token.end, f"mutation::number<@>({token.text})")
@@ -258,8 +308,8 @@ def _dropped(source: _Source, i: int) -> Iterator[_Change]:
 
 
 def _is_declaration(outer: list[_Token]) -> bool:
-    for one, next_one in zip(outer, outer[1:], strict=False):
-        if next_one.kind == "word" and (one.kind == "word" or one.text in (">", "*", "&", "&&") and not one.spaced):
+    for one, next_one in itertools.pairwise(outer):
+        if next_one.kind == "word" and (one.kind == "word" or (one.text in (">", "*", "&", "&&") and not one.spaced)):
             return not (one.text in ("*", "&") and one is outer[0])
     return False
 
@@ -286,7 +336,7 @@ def _ends_statement(source: _Source, i: int) -> bool:
     return token.text in (";", "{", "}") and "\n" in source.text[token.end : source.tokens[i + 1].begin]
 
 
-# --- planting -------------------------------------------------------------------------------------------------------------
+# --- planting ---------------------------------------------------------------------------------------------------------
 
 
 def plant(text: str, mutants: Iterable[tuple[int, Mutant]]) -> str:

@@ -55,7 +55,7 @@ def numbered(mutants: Iterable[Mutant]) -> list[Mutant]:
 
 
 def sample(mutants: Iterable[Mutant], n: int | None, seed: int) -> list[Mutant]:
-    """Draw n of them. The draw of one does not depend on the others, so that a change of the code changes little of it."""
+    """Draw n of them, each by itself: a change of the code changes little of the draw."""
 
     def rank(mutant: Mutant) -> str:
         return hashlib.sha256(repr((seed, mutant.place, mutant.number)).encode()).hexdigest()

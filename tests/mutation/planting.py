@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from typing import Any
+from typing import Any, ClassVar
 
 ON = "__mutant_is_on__"
 
@@ -183,14 +183,14 @@ def _is_on(number: int) -> ast.Call:
     return ast.Call(ast.Name(ON, ast.Load()), [ast.Constant(number)], [])
 
 
-# --- at run time ----------------------------------------------------------------------------------------------------------
+# --- at run time ------------------------------------------------------------------------------------------------------
 
 
 class State:
     """Which mutant lives, as planted.hpp has it, and which have been reached."""
 
     mutant = int(os.environ.get("BACKPROPC_MUTANT", "0"))
-    reached: set[int] = set()
+    reached: ClassVar[set[int]] = set()
 
 
 def is_on(number: int) -> bool:

@@ -45,7 +45,7 @@ class Tally:
 def table(tallies: dict[str, Tally], n: int, seed: int) -> str:
     """Return the table and the survivors, in Markdown."""
     lines = [
-        "| folder | mutants possible | drawn | tried | noticed | of these by time-out | survived | of these explained | score |",
+        "| folder | possible | drawn | tried | noticed | by time-out | survived | explained of these | score |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for folder, tally in tallies.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ SLACK = 5.0, 10.0  # a test may take so many seconds, and so many times as long 
 class Tests:
     """The Python tests of some files, in a process that has collected them and forks for every mutant."""
 
-    def __init__(self, files: Iterable[str], plan: dict[str, dict[int, int]]) -> None:
+    def __init__(self, files: Iterable[str], plan: dict[str, dict[int, int]], cases: int) -> None:
         _PLAN.write_text(json.dumps(plan))
         self._environment = environment()
         asked, asking = os.pipe()
@@ -42,12 +44,13 @@ class Tests:
         os.close(answering)
         self._questions, self._answers = os.fdopen(asking, "w"), os.fdopen(answered)
         self.names: list[str] = self._answer()["tests"]
+        self._asked = _some_of_each(self.names, cases)
         self.seconds: dict[int, float] = {}
         self.reached: dict[int, list[int]] = {}  # by mutant, the tests that reach it
 
     def measure(self) -> None:
         """Run each test without a mutant. What fails then has no say."""
-        left = list(range(len(self.names)))
+        left = self._asked
         while left:
             self._ask(measure=left)
             while "done" not in (answer := self._answer()):
@@ -62,7 +65,7 @@ class Tests:
                 left = left[1:]
 
     def chosen(self, tests: Iterable[int], budget: float) -> list[int]:
-        """Return as many of these tests as can be run in so many seconds: of each function one, then another of each."""
+        """Return as many of these tests as fit in so many seconds: of each function one, then another of each."""
         rounds: dict[str, int] = {}
         ranked = []
         for test in sorted(tests, key=self.seconds.__getitem__):
@@ -123,6 +126,19 @@ class Tests:
         return dict(json.loads(line))
 
 
+def _some_of_each(names: list[str], n: int) -> list[int]:
+    """Return the tests without those that are more than n cases of one function: a draw, the same each time."""
+    drawn = sorted(range(len(names)), key=lambda test: hashlib.sha256(names[test].encode()).digest())
+    seen: Counter[str] = Counter()
+    result = []
+    for test in drawn:
+        function = names[test].partition("[")[0]
+        seen[function] += 1
+        if seen[function] <= n:
+            result.append(test)
+    return sorted(result)
+
+
 class Programs:
     """The C++ tests."""
 
@@ -157,7 +173,11 @@ class Programs:
     def _status(self, name: str, mutant: int, seconds: float) -> int | None:
         variables = {**os.environ, "BACKPROPC_MUTANT": str(mutant), "BACKPROPC_MUTANTS_REACHED": str(_REACHED)}
         with subprocess.Popen(
-            self._commands[name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables, start_new_session=True
+            self._commands[name],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+            start_new_session=True,
         ) as process:
             try:
                 return process.wait(seconds)

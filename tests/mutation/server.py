@@ -5,6 +5,7 @@ It reads questions, lines of JSON, and answers in such lines, on the two file de
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from mutation.planting import State
 
 _MEMORY = 8 << 30
@@ -96,7 +98,9 @@ class Server:
         os.wait()
         self.answer(done=True)
 
-    def try_out(self, core: _Core, items: list[pytest.Item], mutant: int, tests: list[int], seconds: list[float]) -> None:
+    def try_out(
+        self, core: _Core, items: list[pytest.Item], mutant: int, tests: list[int], seconds: list[float]
+    ) -> None:
         """Tell which of the tests, if any, notices the mutant; by failing, by crashing or by not coming to an end."""
         pid = os.fork()
         if pid == 0:
@@ -109,10 +113,8 @@ class Server:
                     os._exit(1)
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)  # what a test has left behind
-        except ProcessLookupError:
-            pass
         self.answer(status=status)
 
 
