@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import shutil
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 from . import build, cpp, planting
 from .mutants import ROOT, Mutant, explanations, numbered, sample
-from .report import REPORT, Tally, table
+from .report import HEAD, REPORT, Tally, table
 from .run import Programs, Tests
 
 LOADER = "_checkpoints _descriptions _files _safetensors io"
@@ -51,7 +53,7 @@ def main() -> int:
     text = table(tallies, options.sample, options.seed)
     print(text)
     if options.path is None and not options.quick:
-        REPORT.write_text(text)
+        REPORT.write_text(HEAD + text)
     return 1 if any(tally.survivors for tally in tallies.values()) else 0
 
 
@@ -62,6 +64,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the draw (0)")
     parser.add_argument("--seconds", type=float, default=60.0, help="for the Python tests of one mutant (60)")
     parser.add_argument("--cases", type=int, default=20, help="of each test function, at most so many (20)")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="to stop after, with what is tried by then")
     parser.add_argument("--quick", action="store_true", help="ask the C++ programs and the loader's tests only")
     options = parser.parse_args()
     if options.path and options.path not in FOLDERS:
@@ -121,15 +124,18 @@ def _try_out(folders: dict[str, list[Mutant]], options: argparse.Namespace) -> d
         tallies[folder] = Tally(len(possible))
     planted = _build(drawn) if core else set()
     programs, tests = _tests(drawn, options)
-    known = explanations()
-    for folder, some in drawn.items():
-        for number, mutant in some:
-            if not mutant.file.endswith(".py") and number not in planted:
-                tallies[folder].left_out.append(mutant)
-                continue
-            killer = _killer(number, mutant, programs, tests, options)
-            tallies[folder].add(mutant, killer, known.get(mutant.place))
-            print(f"{killer or 'SURVIVES'}: {mutant}", flush=True)
+    known, end = explanations(), time.monotonic() + 60 * options.minutes
+    # The folders in turn: whoever ends it early has a sample of each.
+    in_turn = itertools.zip_longest(*([(folder, *pair) for pair in some] for folder, some in drawn.items()))
+    for folder, number, mutant in filter(None, itertools.chain(*in_turn)):
+        if not mutant.file.endswith(".py") and number not in planted:
+            tallies[folder].left_out.append(mutant)
+            continue
+        if time.monotonic() > end:
+            break
+        killer = _killer(number, mutant, programs, tests, options)
+        tallies[folder].add(mutant, killer, known.get(mutant.place))
+        print(f"{killer or 'SURVIVES'}: {mutant}", flush=True)
     tests.close()
     return tallies
 

@@ -165,7 +165,7 @@ def programs() -> dict[str, list[str]]:
         "elementary_exhaustive": ["400009"],
         "elementary_digest": [str(ROOT / "tests/cpp/elementary_digests.txt")],
         "elementary_float64": ["4000"],
-        "products": ["20"],
+        "products": ["4"],
         "golden": [str(ROOT / "tests/golden/runs.txt")],
     }
     found = {name: [str(OBJECTS / name), *arguments.get(name, [])] for name in names}

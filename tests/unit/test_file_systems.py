@@ -1,0 +1,102 @@
+"""What file systems do that is rare: no files without a name, no synchronizing of folders, a file cut while it is read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import backpropc as bp
+from backpropc import _files
+from backpropc._safetensors import File
+from helpers import assert_same_bits
+
+ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has files without a name")
+
+
+def network() -> bp.Network:
+    return bp.Network([3, 2], seed=0)
+
+
+def refusing(flag: int, error: int) -> Callable[..., int]:
+    """Return an `os.open` that fails where this flag is asked for."""
+    usual = os.open
+
+    def open_(path: Any, flags: int, *args: Any, **keywords: Any) -> int:
+        if flags & flag == flag:
+            raise OSError(error, os.strerror(error), path)
+        return usual(path, flags, *args, **keywords)
+
+    return open_
+
+
+@ONLY_LINUX
+@pytest.mark.parametrize("error", [errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL])
+def test_without_nameless_files_a_named_one_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    path = tmp_path / "net"
+    monkeypatch.setattr(_files.os, "open", refusing(os.O_TMPFILE, error))
+    network().save(path)
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == ["net"]
+    assert_same_bits(bp.Network.load(path).parameters, network().parameters)
+
+
+@ONLY_LINUX
+@pytest.mark.parametrize("error", [errno.EACCES, errno.ENOSPC, errno.EMFILE])
+def test_another_error_of_a_nameless_file_is_the_callers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    monkeypatch.setattr(_files.os, "open", refusing(os.O_TMPFILE, error))
+    with pytest.raises(OSError, match=os.strerror(error)):
+        network().save(tmp_path / "net")
+    assert os.listdir(tmp_path) == []
+
+
+@ONLY_LINUX
+def test_without_proc_a_named_file_is_written_and_no_descriptor_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = os.path.exists
+    monkeypatch.setattr(_files.os.path, "exists", lambda path: not str(path).startswith("/proc") and usual(path))
+    before = os.listdir("/proc/self/fd")
+    network().save(tmp_path / "net")
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert os.listdir(tmp_path) == ["net"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there are folders synchronized")
+@pytest.mark.parametrize(("error", "is_raised"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_folder_that_cannot_be_synchronized_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int, is_raised: bool
+) -> None:
+    usual = os.fsync
+
+    def fsync(file: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{file}"):
+            raise OSError(error, os.strerror(error))
+        usual(file)
+
+    monkeypatch.setattr(_files.os, "fsync", fsync)
+    if is_raised:
+        with pytest.raises(OSError, match=f"{os.strerror(error)}.*net"):
+            network().save(tmp_path / "net")
+    else:
+        network().save(tmp_path / "net")
+    assert os.listdir(tmp_path) == ["net"]
+
+
+def test_a_file_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path, net = tmp_path / "net", network()
+    net.save(path)
+    with path.open("rb", buffering=0) as file:
+        reader = File(file)
+        os.truncate(path, path.stat().st_size - 1)
+        with pytest.raises(ValueError, match="become shorter while it was read"):
+            reader.read_into("layers.0.b", net.parameters[6:].copy())
