@@ -35,7 +35,7 @@ _NOT_ASKED = (
 )
 
 _LOADERS_TESTS = (
-    "unit/test_files unit/test_custom unit/test_batches unit/test_mask unit/test_tables unit/test_whole_batch"
+    "unit/test_files unit/test_file_systems unit/test_custom unit/test_batches unit/test_mask unit/test_tables unit/test_whole_batch"
     " property/test_files_property"
 )
 
@@ -63,7 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=60, metavar="N", help="mutants of each folder (60); 0 is all")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (0)")
     parser.add_argument("--seconds", type=float, default=60.0, help="for the Python tests of one mutant (60)")
-    parser.add_argument("--cases", type=int, default=20, help="of each test function, at most so many (20)")
+    parser.add_argument("--cases", type=int, default=40, help="at most so many of each test function (40)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="to stop after, with what is tried by then")
     parser.add_argument("--quick", action="store_true", help="ask the C++ programs and the loader's tests only")
     options = parser.parse_args()
@@ -155,7 +155,7 @@ def _tests(drawn: dict[str, build.Numbered], options: argparse.Namespace) -> tup
     else:
         build.make_package(build.USUAL)
     is_for_loader = options.quick or set(drawn) == {"the loader"}
-    tests = Tests(_test_files(is_for_loader), plan, options.cases)
+    tests = Tests(_test_files(is_for_loader), plan, 10**6 if is_for_loader else options.cases)
     tests.measure()
     return programs, tests
 

@@ -56,7 +56,7 @@ this way of trying cannot change it.
 def table(tallies: dict[str, Tally], n: int, seed: int) -> str:
     """Return the table and the survivors, in Markdown."""
     lines = [
-        "| folder | possible | drawn | tried | noticed | by time-out | survived | explained of these | score |",
+        "| folder | possible | drawn | tried | noticed | by time | survived | explained | score |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for folder, tally in tallies.items():

@@ -1,4 +1,4 @@
-"""What file systems do that is rare: no files without a name, no synchronizing of folders, a file cut while it is read."""
+"""What file systems rarely do: lack files without a name, refuse to synchronize a folder, cut a file being read."""
 
 from __future__ import annotations
 
