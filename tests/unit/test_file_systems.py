@@ -100,3 +100,27 @@ def test_a_file_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
         os.truncate(path, path.stat().st_size - 1)
         with pytest.raises(ValueError, match="become shorter while it was read"):
             reader.read_into("layers.0.b", net.parameters[6:].copy())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere no folder is synchronized, and modes differ")
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_new_file_is_whole_when_it_is_synchronized_and_has_the_usual_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_named: bool
+) -> None:
+    if is_named and sys.platform == "linux":
+        monkeypatch.setattr(_files.os, "open", refusing(os.O_TMPFILE, errno.EOPNOTSUPP))
+    sizes: list[int] = []
+    usual = os.fsync
+
+    def fsync(file: int) -> None:
+        sizes.append(os.fstat(file).st_size)
+        usual(file)
+
+    monkeypatch.setattr(_files.os, "fsync", fsync)
+    umask = os.umask(0o002)
+    try:
+        network().save(tmp_path / "net")
+    finally:
+        os.umask(umask)
+    assert sizes[0] == (tmp_path / "net").stat().st_size
+    assert (tmp_path / "net").stat().st_mode & 0o777 == 0o664
