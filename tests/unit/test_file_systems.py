@@ -124,3 +124,18 @@ def test_a_new_file_is_whole_when_it_is_synchronized_and_has_the_usual_mode(
         os.umask(umask)
     assert sizes[0] == (tmp_path / "net").stat().st_size
     assert (tmp_path / "net").stat().st_mode & 0o777 == 0o664
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+def test_a_save_and_a_load_leave_no_descriptor(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    network().save(tmp_path / "net")
+    bp.Network.load(tmp_path / "net")
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "logistic", "softplus"])  # headers of several lengths
+def test_the_numbers_of_a_file_begin_at_a_multiple_of_eight(tmp_path: Path, activation: str) -> None:
+    bp.Network([3, 2], activation, seed=0).save(tmp_path / "net")
+    length = int.from_bytes((tmp_path / "net").read_bytes()[:8], "little")
+    assert length % 8 == 0
