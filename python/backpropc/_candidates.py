@@ -44,7 +44,7 @@ class log_uniform:
     --------
     >>> import backpropc as bp
     >>> [float(rate) for rate in bp.log_uniform(1e-3, 1.0).rvs(size=3, random_state=0)]
-    [0.0814378, 0.00644689, 0.00132717]
+    [0.0814489, 0.00644704, 0.00132715]
     """
 
     def __init__(self, low: float, high: float) -> None:

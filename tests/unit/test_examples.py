@@ -24,3 +24,19 @@ def test_pretraining_digits(
         mean, worst, best = map(float, re.findall(r"(?<=[ (])[\d.]+(?= %| to|\))", line[20:68])[-3:])
         assert 0 <= worst <= mean <= best <= 100
     assert figure.read_text(encoding="utf-8").lstrip().startswith("<?xml")
+
+
+def test_autoencoder_study(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    from examples import autoencoder_study
+
+    figure = tmp_path / "figure.svg"
+    autoencoder_study.main(["--seeds", "30", "--epochs", "600", "--figure", str(figure)])
+    out = capsys.readouterr().out
+    rows = [line for line in out.splitlines() if line.startswith("| ±")]
+    assert len(rows) == 3 * 8
+    for row in rows:
+        early, late = map(float, re.findall(r"([\d.]+) %", row))
+        assert 0 <= early <= 100
+        assert 0 <= late <= 100
+    assert figure.read_text(encoding="utf-8").lstrip().startswith("<?xml")
