@@ -90,7 +90,8 @@ def draw(found: list[Found], path: str, epochs: int) -> None:
     for column, width in enumerate(RANGES):
         for each in (one for one in found if one.width == width):
             looks = np.arange(1, len(each.reached) + 1) * EVERY
-            axes[0, column].hist(each.first_epochs(1), bins, histtype="step", label=f"rate {each.rate:g}")
+            first = each.first_epochs(1)
+            axes[0, column].hist(first[~np.isnan(first)], bins, histtype="step", label=f"rate {each.rate:g}")
             for row, what in ((1, 1), (2, 2)):
                 axes[row, column].plot(looks, 100.0 * each.reached[:, what].mean(axis=1))
         axes[0, column].set_title(f"initial range ±{width:g}")

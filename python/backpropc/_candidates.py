@@ -53,7 +53,19 @@ class log_uniform:
             raise ValueError(f"low is {low} and high is {high}; they must be above 0, finite, and low below high")
 
     def rvs(self, size: int | None = None, random_state: Any = None) -> Any:
-        """Draw one number, or an array of `size`; from a `numpy.random.Generator`, or of an int's."""
+        """Draw one number, or several.
+
+        Parameters
+        ----------
+        size : int or None
+            How many; None for one, not in an array.
+        random_state : None, int or numpy.random.Generator
+            Whence.
+
+        Returns
+        -------
+        float or ndarray, shape (size,)
+        """
         share = np.random.default_rng(random_state).random(size)
         drawn = np.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
         # Six digits: whatever a machine's exp does in the last bit, the number is the same.

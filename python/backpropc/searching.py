@@ -188,7 +188,7 @@ def search(
         Whether to show a bar for each population, by tqdm.
     client : dask.distributed.Client or None
         Trains on its workers, with the same result; see `Population.fit`.
-    **settings
+    settings
         What is the same for all candidates, by the same names as in `space`. Without one the optimizer is Adam, and
         there are 100 epochs.
 
