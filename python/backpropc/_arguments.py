@@ -94,7 +94,7 @@ def numbers_for(value: object, name: str, count: int, of: str, low: float, high:
     Each must be at least `low` and below `high`, in the words `must`.
     """
     one_for_all = not isinstance(value, (list, tuple)) and np.ndim(cast(Any, value)) == 0
-    given = [value] * count if one_for_all else list(cast(Any, value))
+    given = [value] * count if one_for_all else items_of(value, name, f"{count} numbers")
     if len(given) != count:
         raise ValueError(f"{name} has {len(given)} numbers; it must be one number, or {count}: one for {of}")
     numbers = []
@@ -124,7 +124,9 @@ def one_for_each(value: object, name: str) -> list[Any] | None:
     """Return the values of a sequence or an array that has axes; None where `value` is one for all."""
     if isinstance(value, np.ndarray):
         return list(value) if value.ndim > 0 else None
-    return items_of(value, name, "values") if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else None
+    return (
+        items_of(value, name, "values") if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else None
+    )
 
 
 def items_of(value: object, name: str, of: str) -> list[Any]:

@@ -103,7 +103,10 @@ class RBM:
         self._visible = visible_kind(visible)
         self._dtype = network_dtype(dtype)
         self._seed = seed_value(seed, rng)
-        theta = np.zeros((shape[0] + 1, shape[1] + 1), self._dtype)
+        try:
+            theta = np.zeros((shape[0] + 1, shape[1] + 1), self._dtype)
+        except ValueError:
+            raise ValueError(f"n_visible and n_hidden are {shape}; the weights must fit in memory") from None
         plan = Dense(*shape, initializer=INITIALIZER.classes["normal"](0.01))
         theta[:-1, :-1] = Network([plan], seed=self._seed, dtype=self._dtype).layers[0].w
         self._state = _State(theta, np.zeros_like(theta), None)

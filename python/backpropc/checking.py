@@ -241,7 +241,7 @@ def _by_layer(twin: Network, layers: Any) -> Iterator[FloatArray]:
     must = "Gradients, a (dw, db) for each layer, or one array as net.parameters"
     try:
         pairs = [tuple(pair) for pair in layers]
-    except TypeError:
+    except (TypeError, NotImplementedError):  # the latter of a memoryview of several axes
         raise TypeError(f"gradients is {shown(layers)}; it must be {must}") from None
     if len(pairs) != len(twin.layers) or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"gradients is {shown(layers)}; it must be {must}: {len(twin.layers)} of them")
@@ -257,7 +257,7 @@ def _chosen(net: Network, wanted: int, seed: int) -> Iterator[list[int]]:
     """Yield for each layer the places of the parameters to compare, about as many of w and of b, and of each layer."""
     blocks = [block for places in _places(net) for block in places]
     counts = [0] * len(blocks)
-    left = wanted = min(wanted, sum(block.size for block in blocks))
+    left = wanted = min(max(wanted, len(blocks)), sum(block.size for block in blocks))
     while left > 0:  # what small blocks cannot use goes to the larger ones
         open_ = [i for i, block in enumerate(blocks) if counts[i] < block.size]
         for i in open_[:left]:

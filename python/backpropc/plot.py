@@ -344,7 +344,11 @@ def hidden_codes(
 
     codes = _codes(_network(net), x, layer)
     chosen = _chosen_units(units, codes.shape[1])
-    names = [str(i) for i in range(len(codes))] if labels is None else [str(label) for label in items_of(labels, "labels", "names")]
+    names = (
+        [str(i) for i in range(len(codes))]
+        if labels is None
+        else [str(label) for label in items_of(labels, "labels", "names")]
+    )
     if len(names) != len(codes):
         raise ValueError(f"labels has {len(names)} entries; it must have {len(codes)}, one for each sample")
     path = _path(trail, codes)[:, :, chosen]
@@ -395,10 +399,11 @@ def _chosen_units(units: Sequence[int] | None, n: int) -> list[int]:
 def _path(trail: CodeTrail | Sequence[ArrayLike] | None, codes: FloatArray) -> FloatArray:
     """Return the codes of all times, the present ones last."""
     times = trail.codes if isinstance(trail, CodeTrail) else [] if trail is None else items_of(trail, "trail", "arrays")
-    for i, each in enumerate(times):
-        if np.shape(each) != codes.shape:
-            raise shape_error(f"trail[{i}]", np.shape(each), f"{codes.shape}")
-    return np.array([*times, codes], np.float64)
+    arrays = [real_array(each, f"trail[{i}]") for i, each in enumerate(times)]
+    for i, each in enumerate(arrays):
+        if each.shape != codes.shape:
+            raise shape_error(f"trail[{i}]", each.shape, f"{codes.shape}")
+    return np.array([*arrays, codes], np.float64)
 
 
 def _box(path: FloatArray) -> tuple[float, float]:
@@ -481,7 +486,9 @@ def confusion_matrix(
         raise shape_error("t", targets.shape, f"{outputs.shape}, or integer classes of shape {outputs.shape[:1]}")
     if targets.ndim == 1 and not (np.isin(targets, np.arange(n))).all():
         raise ValueError(f"t has classes that are no integers from 0 to {n - 1}")
-    names = [str(i) for i in range(n)] if labels is None else [str(label) for label in items_of(labels, "labels", "names")]
+    names = (
+        [str(i) for i in range(n)] if labels is None else [str(label) for label in items_of(labels, "labels", "names")]
+    )
     if len(names) != n:
         raise ValueError(f"labels has {len(names)} entries; it must have {n}, one for each class")
     return _draw_counts(_axes(ax), confusion_counts(targets, outputs), names)

@@ -254,9 +254,7 @@ ENTRIES: dict[str, Entry] = {
     "Diagnosis.to_dict": Entry(of(bp.Diagnosis, "to_dict"), {}),
     "EarlyStopping": Entry(one(bp.EarlyStopping), {}),
     "History.plot": Entry(of(history, "plot"), {"ax": axes}),
-    "PopulationHistory.__getitem__": Entry(
-        of(lambda: trained_population().history, "__getitem__"), {"index": one(0)}
-    ),
+    "PopulationHistory.__getitem__": Entry(of(lambda: trained_population().history, "__getitem__"), {"index": one(0)}),
     "PopulationHistory.last": Entry(of(lambda: trained_population().history, "last"), {"name": one("loss")}),
     "Trace.__getitem__": Entry(of(lambda: net().trace(x(), t()), "__getitem__"), {"i": one(0)}),
     "Trace.step": Entry(of(lambda: net().trace(x(), t()), "step"), {"i": one(0)}),
@@ -283,9 +281,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "Layer.w=": Entry(assignment(first_layer, "w"), {"w": lambda: numbers(3, 4)}, in_place=("self",)),
     "Layer.b=": Entry(assignment(first_layer, "b"), {"b": lambda: numbers(4)}, in_place=("self",)),
-    "Layer.mask=": Entry(
-        assignment(first_layer, "mask"), {"mask": lambda: numbers(3, 4) > 0.5}, in_place=("self",)
-    ),
+    "Layer.mask=": Entry(assignment(first_layer, "mask"), {"mask": lambda: numbers(3, 4) > 0.5}, in_place=("self",)),
     "Layer.trainable=": Entry(assignment(first_layer, "trainable"), {"trainable": one(False)}, in_place=("self",)),
     "Trainer": Entry(one(bp.Trainer), given("network", "loss", "optimizer", "seed")),
     "Trainer.fit": Entry(of(trainer, "fit"), given("x", "t", "epochs", "callbacks"), errors=RUN, in_place=("self",)),
@@ -363,9 +359,7 @@ ENTRIES: dict[str, Entry] = {
         {"net": lambda: network([2, 3, 1], "tanh"), "x": t, "ax": axes, "resolution": one(5)},
         long=("resolution",),
     ),
-    "plot.hidden_codes": Entry(
-        plot("hidden_codes"), {"net": lambda: network([3, 2, 1], "tanh"), "x": x, "ax": axes}
-    ),
+    "plot.hidden_codes": Entry(plot("hidden_codes"), {"net": lambda: network([3, 2, 1], "tanh"), "x": x, "ax": axes}),
     "plot.loss_curves": Entry(plot("loss_curves"), given("history", ax=axes)),
     "plot.network_diagram": Entry(plot("network_diagram"), given("net", ax=axes)),
     "plot.weight_histograms": Entry(plot("weight_histograms"), given("net", ax=axes)),

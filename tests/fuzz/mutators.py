@@ -13,9 +13,45 @@ from typing import Any
 from safetensors_files import parts, whole
 
 INTERESTING: list[Any] = [
-    *(None, True, False, 0, 1, -1, 2, 3, 4, 8, 2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30),
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        2,
+        3,
+        4,
+        8,
+        2**31 - 1,
+        2**31,
+        2**32,
+        2**62,
+        2**63 - 1,
+        2**63,
+        2**64 - 1,
+        2**64,
+        10**30,
+    ),
     *(0.0, -0.0, 0.5, 1.0, 8.0, 1e3, 1e39, 1e308, float("nan"), float("inf"), -float("inf")),
-    *("", "F32", "F64", "BOOL", "relu", "softmax", "Adam", "LBFGS", "constant", "inf", "-inf", "\ud800", "\0", "1", "2"),
+    *(
+        "",
+        "F32",
+        "F64",
+        "BOOL",
+        "relu",
+        "softmax",
+        "Adam",
+        "LBFGS",
+        "constant",
+        "inf",
+        "-inf",
+        "\ud800",
+        "\0",
+        "1",
+        "2",
+    ),
     *([], {}, [0], [1, 1], {"name": "elu", "alpha": 2}, {"name": "os.system"}, {"custom": "f"}, [[]], {"a": {"a": {}}}),
 ]
 
@@ -169,7 +205,10 @@ def table(content: bytes, random: Random) -> bytes:
         head, data = content[11 : 11 + length], content[11 + length :]
         old, new = random.choice(
             (
-                (b"<f8", random.choice((b"|O8", b"<f2", b">f8", b"<U4", b"<c8", b"<M8", b"<f16", b"|V8", b"<f99", b"<i8"))),
+                (
+                    b"<f8",
+                    random.choice((b"|O8", b"<f2", b">f8", b"<U4", b"<c8", b"<M8", b"<f16", b"|V8", b"<f99", b"<i8")),
+                ),
                 (b"(", random.choice((b"(2, ", b"(-1, ", b"(1099511627776, ", b"(0, ", b"((", b"(None, "))),
                 (b"True", b"False"),
                 (b"}", random.choice((b"", b"}}", b", 'x': 1}"))),
