@@ -415,9 +415,13 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 
 def _definitions() -> Iterator[str]:
     for name in bp.__all__:
-        if inspect.isclass(getattr(bp, name)) and issubclass(getattr(bp, name), bp.definitions.Definition):
-            if name not in ("Activation", "Loss"):
-                yield name
+        found = getattr(bp, name)
+        if (
+            inspect.isclass(found)
+            and issubclass(found, bp.definitions.Definition)
+            and name not in ("Activation", "Loss")
+        ):
+            yield name
     yield from (f"schedules.{name}" for name in bp.schedules.__all__ if name != "Schedule")
 
 

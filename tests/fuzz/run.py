@@ -4,6 +4,8 @@ The corpus of the repository is read; what covers more is written to build/fuzz/
 finding is tried again by `python tests/fuzz/run.py TARGET FILE`, and belongs into tests/fuzz/corpus once it is mended.
 """
 
+# ruff: noqa: E402  (the path comes first)
+
 from __future__ import annotations
 
 import gc

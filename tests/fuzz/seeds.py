@@ -1,5 +1,7 @@
 """Writes the first files of the corpus, by which a target knows what good ones look like: python tests/fuzz/seeds.py"""
 
+# ruff: noqa: E402  (the path comes first)
+
 from __future__ import annotations
 
 import io

@@ -338,3 +338,9 @@ def test_what_is_refused(options: dict[str, Any], error: type[Exception], messag
     check: Callable[..., Any] = bp.check_gradients
     with pytest.raises(error, match=message):
         check(**{"net": net, "x": x, "t": t} | options)
+
+
+def test_fewer_parameters_than_arrays_are_one_of_each() -> None:
+    report = bp.check_gradients(bp.Network([3, 4, 2], seed=0), np.ones(3), np.ones(2), n_parameters=1)
+    assert report
+    assert [layer.n_checked for layer in report.layers] == [2, 2]

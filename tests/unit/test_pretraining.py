@@ -582,3 +582,16 @@ def test_an_interrupted_pretraining_keeps_what_it_has(method: str, monkeypatch: 
     assert not np.array_equal(net.layers[1].w, before.layers[1].w)
     assert not np.array_equal(net.layers[1].w, done.layers[1].w)
     assert_same_bits(net.layers[2].w, before.layers[2].w)
+
+
+def test_a_refused_fit_keeps_the_momentum() -> None:
+    """The trainer of the last fit, which holds the velocity, is not replaced before all arguments are known to be good."""
+    x = np.random.default_rng(0).uniform(size=(8, 3))
+    one, other = (bp.pretraining.DenoisingAutoencoder(3, 2, seed=0) for _ in range(2))
+    for each in (one, other):
+        each.fit(x, epochs=2, momentum=0.9)
+    with pytest.raises(ValueError, match="epochs is -1; it must be at least 0"):
+        one.fit(x, epochs=-1, momentum=0.5)
+    for each in (one, other):
+        each.fit(x, epochs=2, momentum=0.9)
+    assert one.w.tobytes() == other.w.tobytes()
