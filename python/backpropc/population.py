@@ -870,10 +870,9 @@ def _seeds(seed: Seeds, rng: Seeds, n: int) -> FloatArray:
     given = seed if rng is None else rng
     several = one_for_each(given, "seed" if rng is None else "rng")
     if several is not None:
-        if len(several) != n:
-            raise ValueError(
-                f"seed has shape {np.shape(several)}; it must be one integer, or {n}: one for each network"
-            )
+        shape = given.shape if isinstance(given, np.ndarray) else (len(several),)
+        if shape != (n,):
+            raise ValueError(f"seed has shape {shape}; it must be one integer, or {n}: one for each network")
         return np.array([seed_value(each) for each in several], np.uint64)
     first = seed_value(seed, rng)
     if given is not None and first + n > 2**64:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import os
@@ -22,7 +23,16 @@ MODULES = ("pretraining", "schedules", "sklearn", "onnx", "plot", "microscope", 
 # What the library makes and the user reads. They are records: their constructors keep what they are given.
 # What a fit calls, with what it has made itself; and what a page is made with.
 OURS = ("begin", "__call__", "after", "embedded")
-RECORDS = ("DenseBackward", "DenseForward", "Gradients", "History", "PopulationHistory", "State", "Trace")
+RECORDS = (
+    "DenseBackward",
+    "DenseForward",
+    "Gradients",
+    "History",
+    "PopulationHistory",
+    "SearchResult",
+    "State",
+    "Trace",
+)
 
 
 class Entry(NamedTuple):
@@ -142,6 +152,15 @@ GOOD: dict[str, Make] = {
 }
 
 
+def space() -> dict[str, Any]:
+    return {"l2": [0.0, 0.1]}
+
+
+@functools.cache
+def searched() -> Any:
+    return bp.search([3, 4, 2], space(), x(), t(), cv=2, epochs=1, optimizer=bp.SGD(0.1))
+
+
 def given(*names: str, **others: Make) -> dict[str, Make]:
     return {**{name: GOOD[name] for name in names}, **others}
 
@@ -242,6 +261,15 @@ ENTRIES: dict[str, Entry] = {
     "loss_value": Entry(one(bp.loss_value), given("loss", "a", "t")),
     "num_threads": Entry(lambda: _entered(bp.num_threads), given("n")),
     "sanity_check": Entry(one(bp.sanity_check), given("net", "x", "t"), errors=FLOATING),
+    "log_uniform": Entry(one(bp.log_uniform), {"low": one(0.01), "high": one(1.0)}),
+    "log_uniform.rvs": Entry(of(lambda: bp.log_uniform(0.01, 1.0), "rvs"), {"random_state": one(0)}),
+    "search": Entry(
+        one(bp.search),
+        given("x", "t", sizes=GOOD["layers"], space=space, cv=one(2), epochs=one(1), optimizer=GOOD["optimizer"]),
+        long=("n", "cv"),
+        errors=RUN,
+    ),
+    "SearchResult.to_dataframe": Entry(of(searched, "to_dataframe"), {}),
     "set_num_threads": Entry(one(bp.set_num_threads), given("n")),
     "sgd_update": Entry(one(bp.sgd_update), given("w", "dw", "learning_rate"), in_place=("w",)),
     "show_config": Entry(one(bp.show_config), {}),

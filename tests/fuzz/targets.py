@@ -77,7 +77,7 @@ def onnx(content: bytes) -> bool:
 
 
 def table(content: bytes) -> bool:
-    """A table is refused with a ValueError that names it, or has columns of one length; the first byte tells its kind."""
+    """A table is refused with a ValueError that names it, or has columns of one length."""
     kind, content = content[:1], content[1:]
     endings = {b"c": ".csv", b"t": ".tsv", b"n": ".npy", b"z": ".npz", b"m": ".npz"}
     path = at("table" + endings.get(kind, ".csv"), _zipped(content) if kind == b"m" else content)

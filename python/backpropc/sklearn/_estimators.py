@@ -381,7 +381,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray, shape (n, n_classes)
         """
         probabilities = self.predict_proba(X)
-        return np.log(probabilities, out=probabilities)
+        with np.errstate(divide="ignore"):  # of what is as good as impossible the logarithm is -inf
+            return np.log(probabilities, out=probabilities)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
