@@ -66,6 +66,9 @@ class log_uniform:
         -------
         float or ndarray, shape (size,)
         """
+        made = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, np.random.SeedSequence)
+        if random_state is not None and not isinstance(random_state, made):
+            random_state = whole_number(random_state, "random_state", 0)  # NumPy's own check follows a list in itself
         share = np.random.default_rng(random_state).random(size)
         drawn = np.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
         # Six digits: whatever a machine's exp does in the last bit, the number is the same.

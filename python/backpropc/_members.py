@@ -487,7 +487,7 @@ def weighs_plainly(shape: Network, members: list[Member], work: Work) -> bool:
     """Return whether no sample counts nothing, or as good as nothing: those a Trainer leaves out."""
     if work.sample_weight is None and work.class_weight is None:
         return True
-    if work.folds is not None and work.class_weight == "balanced":  # it depends on the fold what a class weighs
+    if work.folds is not None and isinstance(work.class_weight, str):  # it depends on the fold what a class weighs
         return False
     _, _, targets = samples_for(shape, work.x, work.t, members[0].like._loss, one_allowed=False)
     weights = weights_of_samples(work.sample_weight, work.class_weight, targets, shape.sizes[-1])

@@ -431,7 +431,8 @@ class Population:
             if name not in history.history:
                 raise ValueError(f"by is {name!r}; it must be one of: {', '.join(history.history)}, or numbers")
             return history.last(name)
-        scores = real_array(by, "by").astype(np.float64)
+        with np.errstate(over="ignore"):  # what is too large for float64 is infinite
+            scores = real_array(by, "by").astype(np.float64)
         if scores.shape != (self.n,):
             raise shape_error("by", scores.shape, f"({self.n},): a number for each network")
         return scores

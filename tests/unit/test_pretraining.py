@@ -585,7 +585,7 @@ def test_an_interrupted_pretraining_keeps_what_it_has(method: str, monkeypatch: 
 
 
 def test_a_refused_fit_keeps_the_momentum() -> None:
-    """The trainer of the last fit, which holds the velocity, is not replaced before all arguments are known to be good."""
+    """The trainer of the last fit holds the velocity: it is not replaced before all arguments are known to be good."""
     x = np.random.default_rng(0).uniform(size=(8, 3))
     one, other = (bp.pretraining.DenoisingAutoencoder(3, 2, seed=0) for _ in range(2))
     for each in (one, other):
