@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import FloatArray, shown
+from ._arguments import FloatArray, items_of, shown
 
 DATA_BY_ROW = ("x", "t", "sample_weight")
 
@@ -82,6 +82,7 @@ def _rows(given: Any, name: str, n: int, samples: int) -> list[FloatArray]:
     """Return the rows of each of n networks; the same object for those that were."""
     if not isinstance(given, (Sequence, np.ndarray)) or isinstance(given, (str, bytes)):
         raise TypeError(f"{name} is {shown(given)}; it must be a sequence of {n} arrays of integers")
+    given = items_of(given, name, f"{n} arrays, the rows of each network")
     if len(given) != n:
         raise ValueError(f"{name} has {len(given)} entries; it must have {n}: the rows of each network")
     checked: dict[int, FloatArray] = {}

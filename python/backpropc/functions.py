@@ -373,4 +373,4 @@ def loss_gradient(loss: str | Definition, a: ArrayLike, t: ArrayLike) -> FloatAr
     The lecture, BP1; the true gradient, a − t for ``half_squared_error`` and one sample.
     """
     definition, outputs, targets = _pair(a, t, loss)
-    return _core.loss_gradient(outputs, targets, definition._choice).reshape(np.shape(a))
+    return _core.loss_gradient(outputs, targets, definition._choice).reshape(real_array(a, "a").shape)

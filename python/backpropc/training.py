@@ -514,7 +514,7 @@ class Trainer:
             )
         if sample_weight is not None:
             raise ValueError("sample_weight is given, but the data come in batches; give each as (x, t, weight)")
-        if class_weight == "balanced":
+        if isinstance(class_weight, str) and class_weight == "balanced":
             raise ValueError("class_weight is 'balanced', but the data come in batches; it must be a dict, or None")
         data: dict[str, Data] = {}
         held_out: _core.Samples | Batches | None = None
