@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ._arguments import FloatArray, network_dtype, quick_array, rate_for, seed_value, shape_error, truth, whole_number
+from ._arguments import (
+    FloatArray,
+    network_dtype,
+    quick_array,
+    rate_for,
+    seed_value,
+    shape_error,
+    shown,
+    truth,
+    whole_number,
+)
 from ._pretraining import ORDER, SAMPLES, Words, rate, samples, share, visible_kind
 from .definitions import INITIALIZER
 from .functions import activate, dense_forward, loss_value, sgd_update
@@ -106,7 +116,7 @@ class RBM:
         try:
             theta = np.zeros((shape[0] + 1, shape[1] + 1), self._dtype)
         except ValueError:
-            raise ValueError(f"n_visible and n_hidden are {shape}; the weights must fit in memory") from None
+            raise ValueError(f"n_visible and n_hidden are {shown(shape)}; the weights must fit in memory") from None
         plan = Dense(*shape, initializer=INITIALIZER.classes["normal"](0.01))
         theta[:-1, :-1] = Network([plan], seed=self._seed, dtype=self._dtype).layers[0].w
         self._state = _State(theta, np.zeros_like(theta), None)

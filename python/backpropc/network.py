@@ -536,7 +536,9 @@ def _make_core(plans: tuple[Dense, ...], dtype: np.dtype[Any]) -> _core.Network:
     n = sum((plan.fan_in + 1) * plan.fan_out for plan in plans)
     if n * dtype.itemsize > np.iinfo(np.intp).max:
         sizes = (plans[0].fan_in, *(plan.fan_out for plan in plans))
-        raise ValueError(f"layers are of sizes {sizes}, which makes {n} parameters; a network must fit in memory")
+        raise ValueError(
+            f"layers are of sizes {shown(sizes)}, which makes {shown(n)} parameters; a network must fit in memory"
+        )
     core = _core.NetworkFloat32 if dtype == FLOAT32 else _core.NetworkFloat64
     try:
         network = core([(plan.fan_in, plan.fan_out, plan.activation._choice, plan.trainable) for plan in plans])

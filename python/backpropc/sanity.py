@@ -156,7 +156,8 @@ def _range(array: FloatArray) -> str:
 
 def _inputs(x: FloatArray) -> Finding:
     wide = x.astype(np.float64)
-    size, deviations = float(np.sqrt(np.mean(wide**2))), wide.std(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers too large to be squared it is infinite or nan
+        size, deviations = float(np.sqrt(np.mean(wide**2))), wide.std(axis=0)
     text = f"{_range(x)}, root mean square {size:.2g}"
     standardize = "subtract each column's mean and divide by its standard deviation"
     varying = deviations[deviations > 1e-12 * max(size, 1e-300)]

@@ -247,6 +247,7 @@ def imported(module: str, name: str) -> Callable[[], Callable[..., Any]]:
 FLOATING = (FloatingPointError,)
 FILES = (OSError,)
 RUN = (FloatingPointError, OSError)
+DIVERGED = (RuntimeWarning,)  # a population tells of networks that did
 
 ENTRIES: dict[str, Entry] = {
     "activate": Entry(one(bp.activate), given("activation", "z")),
@@ -267,7 +268,7 @@ ENTRIES: dict[str, Entry] = {
         one(bp.search),
         given("x", "t", sizes=GOOD["layers"], space=space, cv=one(2), epochs=one(1), optimizer=GOOD["optimizer"]),
         long=("n", "cv"),
-        errors=RUN,
+        errors=(*RUN, *DIVERGED),
     ),
     "SearchResult.to_dataframe": Entry(of(searched, "to_dataframe"), {}),
     "set_num_threads": Entry(one(bp.set_num_threads), given("n")),
@@ -324,7 +325,7 @@ ENTRIES: dict[str, Entry] = {
         of(population, "fit"),
         given("x", "t", "epochs", "optimizer", "callbacks", "seed"),
         long=("epochs",),
-        errors=RUN,
+        errors=(*RUN, *DIVERGED),
         in_place=("self",),
     ),
     "Population.load": Entry(one(bp.Population.load), {"path": lambda: saved(population, "population")}, errors=FILES),
@@ -335,7 +336,7 @@ ENTRIES: dict[str, Entry] = {
         of(trained_population, "resume"),
         given("x", "t", "callbacks", until_epoch=one(2)),
         long=("until_epoch",),
-        errors=(*RUN, RuntimeError),
+        errors=(*RUN, *DIVERGED, RuntimeError),
         in_place=("self",),
     ),
     "Population.save": Entry(of(population, "save"), {"path": path("saved")}, errors=FILES),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import pairwise
+from itertools import islice, pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -242,9 +242,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Write what a user wants to begin with into the network."""
         if given is None:
             return
-        if len(given) != len(views):
-            raise ValueError(f"{name} has {len(given)} arrays; it must have {len(views)}, one for each layer")
-        arrays = [np.asarray(array, dtype=np.float64) for array in given]
+        arrays = [np.asarray(array, dtype=np.float64) for array in islice(given, len(views) + 1)]  # of any number given
         shapes, expected = [array.shape for array in arrays], [view.shape for view in views]
         if shapes != expected:
             raise ValueError(f"{name} has arrays of the shapes {shapes}; they must be {expected}")
