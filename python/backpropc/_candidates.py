@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arguments import real_number, seed_value, shown, whole_number
+from ._arguments import items_of, real_number, seed_value, shown, whole_number
 from ._members import ARGUMENTS
 from .definitions import OPTIMIZER, Definition
 from .layers import Dense, plan_layers
@@ -176,7 +176,7 @@ def candidates_of(
 def _list(space: Any) -> list[Any]:
     if not isinstance(space, Sequence) or isinstance(space, str) or not space:
         raise TypeError(f"space is {shown(space)}; it must be a dict of hyperparameters, or a list of such dicts")
-    return list(space)
+    return items_of(space, "space", "dicts")
 
 
 def _checked(space: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ._arguments import (
     rate_for,
     seed_value,
     shape_error,
+    shown,
 )
 from ._batches import Batches
 from ._nonfinite import NonFinite, policy

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import FloatArray, items_of, real_array, shape_error, shown, whole_number
+from ._arguments import FLOAT64, FloatArray, as_core, items_of, real_array, shape_error, shown, whole_number
 from .history import History
 from .monitoring import State, confusion_counts
 from .network import Network
@@ -542,7 +542,7 @@ def decision_boundary(
     TypeError, ValueError
         The network has not two inputs, or an argument does not fit.
     """
-    net, rows = _network(net), real_array(x, "x")
+    net, rows = _network(net), as_core(real_array(x, "x"), FLOAT64)
     if net.sizes[0] != 2:
         raise ValueError(f"net has {net.sizes[0]} inputs; it must have 2")
     if rows.ndim != 2 or rows.shape[1] != 2 or not len(rows):

@@ -308,9 +308,10 @@ class Trace:
         """
         import json
 
-        if indent is not None and whole_number(indent, "indent", 0) > MOST_SPACES:
-            raise ValueError(f"indent is {shown(indent)}; it must be at most {MOST_SPACES}")
-        return json.dumps(finite_or_null(self.to_dict()), indent=indent, allow_nan=False, ensure_ascii=False)
+        spaces = None if indent is None else whole_number(indent, "indent", 0)
+        if spaces is not None and spaces > MOST_SPACES:
+            raise ValueError(f"indent is {shown(spaces)}; it must be at most {MOST_SPACES}")
+        return json.dumps(finite_or_null(self.to_dict()), indent=spaces, allow_nan=False, ensure_ascii=False)
 
 
 def finite_or_null(value: Any) -> Any:

@@ -242,6 +242,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Write what a user wants to begin with into the network."""
         if given is None:
             return
+        if isinstance(given, memoryview):
+            raise TypeError(f"{name} is a memoryview; it must be a sequence of arrays, one for each layer")
         arrays = [np.asarray(array, dtype=np.float64) for array in islice(given, len(views) + 1)]  # of any number given
         shapes, expected = [array.shape for array in arrays], [view.shape for view in views]
         if shapes != expected:
