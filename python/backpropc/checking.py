@@ -10,7 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._arguments import FLOAT32, FLOAT64, FloatArray, real_array, real_number, shape_error, shown, whole_number
+from ._arguments import (
+    FLOAT32,
+    FLOAT64,
+    FloatArray,
+    real_array,
+    real_number,
+    seed_value,
+    shape_error,
+    shown,
+    whole_number,
+)
 from .definitions import ACTIVATION, LOSS, Definition
 from .functions import activation_derivative
 from .network import Network
@@ -192,7 +202,7 @@ def check_gradients(
     error = Error(twin, x, t, definition)
     layers, measured = [], []
     sizes = [w.size + b.size for w, b in _places(twin)]
-    for i, indices in enumerate(_chosen(twin, wanted, whole_number(seed, "seed", 0))):
+    for i, indices in enumerate(_chosen(twin, wanted, seed_value(whole_number(seed, "seed", 0)))):
         quotients = [error.slope(index, found[index], limit) for index in indices]
         layers.append(_layer_check(error, sizes[i], indices, found, quotients, limit, float(np.finfo(dtype).eps)))
         measured += list(zip(indices, quotients, strict=True))

@@ -877,7 +877,7 @@ def _seeds(seed: Seeds, rng: Seeds, n: int) -> FloatArray:
         return np.array([seed_value(each) for each in several], np.uint64)
     first = seed_value(seed, rng)
     if given is not None and first + n > 2**64:
-        raise ValueError(f"seed is {first}; the last network's, {first + n - 1}, must be below 2**64")
+        raise ValueError(f"seed is {first}; the last network's, {shown(first + n - 1)}, must be below 2**64")
     return np.array([(first + i) % 2**64 for i in range(n)], np.uint64)
 
 

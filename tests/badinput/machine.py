@@ -102,7 +102,6 @@ def _as_float64(value: Any) -> Any:
 
 def _spoil(name: str, arguments: dict[str, Any], key: str, choose: Choose) -> str:
     """Put something else for an argument; return what."""
-    entry = ENTRIES[name]
     good = arguments.get(key)
     others = [other for other in arguments if other != key]
     kind = choose(("value", "spoilt", "spoilt") if issubclass(type(good), np.ndarray) else ("value",) * 9 + ("other",))
@@ -119,10 +118,10 @@ def _spoil(name: str, arguments: dict[str, Any], key: str, choose: Choose) -> st
         what = choose(sorted(VALUES))
         if what == "a deep list" and key in OF_SKLEARN:  # its own message shows it
             return "as it should be"
-        value = VALUES[what]()
-        if key in entry.long and _is_large(value):
-            return "as it should be"
-        arguments[key] = value
+        arguments[key] = VALUES[what]()
+    if key in ENTRIES[name].long and key in arguments and _is_large(arguments[key]):
+        arguments[key] = 2
+        return "as it should be"
     return what
 
 
@@ -130,7 +129,7 @@ def _is_large(value: Any) -> bool:
     try:
         return bool(operator.index(value) > LARGE)
     except Exception:
-        return True  # such as sizes
+        return type(value) is range  # such as sizes of a hundred thousand layers
 
 
 # After these a part may have been done: each documents that the steps before stand.
@@ -162,7 +161,8 @@ def judge(call: Call) -> str:
         outcome = "the argument's own exception"
     except Exception as error:
         _check_error(call, entry, error)
-        outcome = type(error).__name__
+        of_its_own = any(_holds_callables(call.arguments.get(key)) for key in call.spoilt)
+        outcome = "the argument's own exception" if of_its_own else type(error).__name__
     else:
         outcome = "result"
     changed = [key for key, value in values.items() if fingerprint(value) != before[key]]

@@ -450,3 +450,11 @@ def test_methods_of_whole_batches_are_refused(optimizer: str) -> None:
     x, y = np.arange(8.0)[:, None], np.arange(8) % 2
     with pytest.raises(ValueError, match=f"optimizer is {optimizer}.*batches"):
         MLPClassifier([3], optimizer=optimizer).fit(x, y)
+
+
+@pytest.mark.parametrize("epochs", [np.nan, np.inf, 0.5, "1"])
+def test_partial_fit_takes_whole_epochs(epochs: object) -> None:
+    """Of one that is not a number there would be no last one."""
+    x = np.random.default_rng(0).normal(size=(9, 3))
+    with pytest.raises(TypeError, match=r"epochs is .*; it must be an integer"):
+        MLPRegressor(random_state=0).partial_fit(x, x[:, 0], epochs=epochs)

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _core
-from .._arguments import FloatArray
+from .._arguments import FloatArray, whole_number
 from ..definitions import ACTIVATION, OPTIMIZER, Definition
 from ..layers import Dense
 from ..machine import num_threads
@@ -178,7 +178,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self._begin_with(coefs_init, "coefs_init", self.coefs_)
         self._begin_with(intercepts_init, "intercepts_init", self.intercepts_)
         held_out = None if validation_data is None else self._validated(validation_data)
-        limit = int(self.epochs or self.max_iter) if epochs is None else epochs
+        limit = int(self.epochs or self.max_iter) if epochs is None else whole_number(epochs, "epochs", 0)
         with self._threads(), Run(self, given, limit, incremental) as run:
             if self._uses_lbfgs():
                 fit_by_lbfgs(self, Samples(x, self._targets(y), weight), held_out, run)
