@@ -1,23 +1,17 @@
-"""The wheel as a package index gets it, tested as cibuildwheel tests it; and the same with the oldest dependencies."""
+"""The wheel as a package index gets it, tested as cibuildwheel tests it."""
 
 from __future__ import annotations
 
 import platform
 import re
 import sys
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
-from building import MEGABYTE, Environment, run, section, wheel_tests
+from building import MEGABYTE, Environment, run, wheel_tests
 
 SYSTEM_LIBRARIES = re.compile(r"(ld-linux-.*|lib(stdc\+\+|gcc_s|c|m|pthread)\.so\.\d+)")
-
-
-def oldest(requirements: str) -> list[str]:
-    """The lower bounds in such a list, as exact versions."""
-    return [f"{name}=={version}" for name, version in re.findall(r'"([\w-]+)>=([\w.]+)"', requirements)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="auditwheel is for Linux")
@@ -42,17 +36,3 @@ def test_installed_wheel_passes_its_tests(installed: Environment, tmp_path: Path
     where = run(installed.python, "-c", "import backpropc; print(backpropc.__file__)", cwd=tmp_path).strip()
     assert Path(where).is_relative_to(installed.bin.parent)
     assert " passed" in run(installed.python, *arguments, cwd=tmp_path)
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="NumPy 1.26 is not for this Python")
-def test_oldest_dependencies_build_it_and_pass_its_tests(sdist: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "oldest", with_pip=True, symlinks=True)
-    environment = Environment(tmp_path / "oldest/bin")
-    tools = oldest(section("build-system"))
-    dependencies = oldest(section("project"))
-    assert {name.partition("==")[0] for name in tools} == {"scikit-build-core", "pybind11"}
-    assert {name.partition("==")[0] for name in dependencies} == {"numpy", "tqdm"}
-    requires, arguments = wheel_tests()
-    environment.pip("install", "cmake>=3.18", "ninja", *tools, *dependencies, *requires)
-    environment.pip("install", "--no-build-isolation", "--no-deps", sdist)
-    assert " passed" in run(environment.python, *arguments, cwd=tmp_path)

@@ -35,7 +35,8 @@ _NOT_ASKED = (
 )
 
 _LOADERS_TESTS = (
-    "unit/test_files unit/test_file_systems unit/test_custom unit/test_batches unit/test_mask unit/test_tables unit/test_whole_batch"
+    "unit/test_files unit/test_file_systems unit/test_custom "
+    "unit/test_batches unit/test_mask unit/test_tables unit/test_whole_batch"
     " property/test_files_property"
 )
 

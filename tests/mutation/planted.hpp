@@ -43,20 +43,20 @@ BPC_AT_ONCE bool on() {
 template <int id>
 struct Swap {};
 
-#define BPC_SWAP(Name, op, other)                                                                            \
-  template <int id, class L>                                                                                 \
-  struct Name {                                                                                              \
-    const L& left;                                                                                           \
-  };                                                                                                         \
-  template <int id, class L>                                                                                 \
-  BPC_AT_ONCE Name<id, L> operator op(const L& left, Swap<id>) {                                             \
-    return {left};                                                                                           \
-  }                                                                                                          \
-  template <int id, class L, class R>                                                                        \
-  BPC_AT_ONCE auto operator op(Name<id, L> half, const R& right)                                             \
-      -> std::enable_if_t<sizeof(half.left other right) != 0, std::decay_t<decltype(half.left op right)>> {  \
-    if (on<id>()) return half.left other right;                                                              \
-    return half.left op right;                                                                               \
+#define BPC_SWAP(Name, op, other)                                                                          \
+  template <int id, class L>                                                                               \
+  struct Name {                                                                                            \
+    const L& left;                                                                                         \
+  };                                                                                                       \
+  template <int id, class L>                                                                               \
+  BPC_AT_ONCE Name<id, L> operator op(const L& left, Swap<id>) {                                           \
+    return {left};                                                                                         \
+  }                                                                                                        \
+  template <int id, class L, class R>                                                                      \
+  BPC_AT_ONCE auto operator op(Name<id, L> half, const R& right)                                           \
+      ->std::enable_if_t<sizeof(half.left other right) != 0, std::decay_t<decltype(half.left op right)>> { \
+    if (on<id>()) return half.left other right;                                                            \
+    return half.left op right;                                                                             \
   }
 
 BPC_SWAP(Plus, +, -)

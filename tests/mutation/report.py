@@ -45,10 +45,10 @@ class Tally:
 HEAD = """\
 # Do the tests notice?
 
-A *mutant* is the code with one small change: a sign, an operator, the bound of a loop, a number, a statement left out. A test that
-fails on it has noticed. What no test notices is either a change of nothing, and then explained here, or a hole in the tests.
-The mutants are drawn from all possible ones of each folder; those drawn but not tried are in what the compiler must know, where
-this way of trying cannot change it.
+A *mutant* is the code with one small change: a sign, an operator, the bound of a loop, a number, a statement left
+out. A test that fails on it has noticed. What no test notices is either a change of nothing, and then explained here,
+or a hole in the tests. The mutants are drawn from all possible ones of each folder; those drawn but not tried are in
+what the compiler must know, where this way of trying cannot change it.
 
 """
 
