@@ -24,6 +24,7 @@ import scipy.sparse
 import sklearn.neural_network as theirs
 import threadpoolctl
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.datasets import load_iris, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
@@ -208,6 +209,74 @@ def test_an_activation_for_each_hidden_layer() -> None:
         MLPClassifier([5, 4, 3], activation=["gelu", "tanh"]).fit(*IRIS)
     with pytest.raises(ValueError, match="The 'activation' parameter of MLPClassifier must be"):
         MLPClassifier(activation="no such").fit(*IRIS)
+
+
+def silu(z: np.ndarray) -> np.ndarray:
+    return z / (1 + np.exp(-z))
+
+
+def silu_derivative(z: np.ndarray) -> np.ndarray:
+    a = silu(z)
+    return a + (1 - a) / (1 + np.exp(-z))
+
+
+SILU = bp.Activation(silu, silu_derivative)  # at the level of a module, where pickle finds its functions
+WITH_OWN = {"one": (SILU, "silu"), "several": ([SILU, "tanh", SILU], ["silu", "tanh", "silu"])}
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("activations", WITH_OWN.values(), ids=WITH_OWN)
+def test_an_activation_of_ones_own(activations: tuple[Any, Any], solver: str, name: str) -> None:
+    """It trains as the core's of the same formula does, and the estimator stays one."""
+    own, core = activations
+    x, y = IRIS[0] - IRIS[0].mean(axis=0), IRIS[1]
+    given = {"hidden_layer_sizes": [5, 4, 3], "solver": solver, "max_iter": 8, "random_state": 0}
+    mlp = OURS[name](**given, activation=own).fit(x, y)
+    np.testing.assert_allclose(parameters(mlp), parameters(OURS[name](**given, activation=core).fit(x, y)), atol=1e-8)
+    for other in (clone(mlp).fit(x, y), pickle.loads(pickle.dumps(mlp)), copy.deepcopy(mlp)):
+        assert [layer.activation for layer in other.network_.layers] == [
+            layer.activation for layer in mlp.network_.layers
+        ]
+        assert np.array_equal(parameters(other), parameters(mlp))
+        assert np.array_equal(other.predict(x), mlp.predict(x))
+    before = mlp.loss_
+    assert mlp.set_params(warm_start=True).fit(x, y).loss_ < before
+    assert OURS[name](**given, activation=own).fit(x.astype(np.float32), y).network_.layers[0].activation == SILU
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_partial_fit_with_an_activation_of_ones_own(solver: str, name: str) -> None:
+    x, y = IRIS[0] - IRIS[0].mean(axis=0), IRIS[1]
+    parts = [OURS[name](hidden_layer_sizes=[5], activation=f, solver=solver, random_state=0) for f in (SILU, "silu")]
+    for mlp in parts:
+        mlp.partial_fit(x, y, **({"classes": [0, 1, 2]} if name == "MLPClassifier" else {})).partial_fit(x, y, epochs=3)
+        assert mlp.t_ == 4 * len(y)
+    np.testing.assert_allclose(*(parameters(mlp) for mlp in parts), atol=1e-12)
+
+
+def test_a_search_over_activations_of_ones_own() -> None:
+    choices = ["silu", SILU, [SILU, "tanh"]]
+    mlp = MLPClassifier([5, 4], epochs=20, learning_rate_init=0.02, random_state=0)
+    search = GridSearchCV(mlp, {"activation": choices}, cv=2, n_jobs=2).fit(*IRIS)
+    scores = search.cv_results_["mean_test_score"]
+    assert scores[0] == scores[1]
+    assert search.best_estimator_.activation == choices[int(scores.argmax())]
+
+
+def test_lambdas_train_but_are_not_pickled() -> None:
+    own = bp.Activation(lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1.0, 0.0), name="mine")
+    mlp = MLPClassifier([5], activation=own, epochs=2, random_state=0).fit(*IRIS)
+    assert "Activation('mine')" in repr(mlp)
+    with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
+        pickle.dumps(mlp)
+
+
+@pytest.mark.parametrize("given", [silu, [silu]], ids=["one", "a list"])
+def test_a_bare_function_is_no_activation(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"activation is .*; it must be .*bp\.Activation\(function, derivative\)"):
+        MLPClassifier([5], activation=given).fit(*IRIS)
 
 
 def test_dropout() -> None:
