@@ -36,6 +36,7 @@ def from_onnx(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Netwo
     The graph must be dense layers one after the other: Gemm, or MatMul and Add, with constant weights, and activations
     that are among `ACTIVATIONS`, as scikit-learn's (by skl2onnx) and PyTorch's exporters write them. What a classifier
     adds at its end, labels and the probabilities of two classes, is left out: a binary one has one logistic unit here.
+    Of several inputs, which Concat joins before the first layer, the network's input has the columns in Concat's order.
 
     Parameters
     ----------
@@ -212,6 +213,25 @@ TO_LABELS = ("ArgMax", "ai.onnx.ml.Binarizer")
 OF_LABELS = ("ai.onnx.ml.ArrayFeatureExtractor", "Gather", "Reshape", "Cast", "Identity", "Squeeze")
 
 
+class Columns(NamedTuple):
+    """What a tensor is: some of the model's inputs side by side, by name or as they were joined before."""
+
+    parts: tuple[Columns | str, ...]
+    n_inputs: int
+
+    def names(self) -> list[str]:
+        """Return the inputs in their order."""
+        found: list[str] = []
+        waiting: list[Columns | str] = [self]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, str):
+                found.append(part)
+            else:
+                waiting += reversed(part.parts)
+        return found
+
+
 @dataclass
 class _Layer:
     """A dense layer as far as it has been read; `z` is the tensor that holds its weighted input."""
@@ -240,10 +260,12 @@ class _Reader:
             raise ValueError("source has sparse constants; they must be dense")
         self._stored = {tensor.name: tensor for tensor in self._graph.initializer}
         inputs = [value for value in self._graph.input if value.name not in self._stored]
-        if len(inputs) != 1:
-            raise ValueError(f"source has {len(inputs)} inputs; it must have one")
+        self._inputs = [value.name for value in inputs]
+        _check_inputs(inputs)
         self._constants: dict[str, _Constant] = {}
-        self._values: dict[str, Expression | str] = {inputs[0].name: Expression("x", (), "")}
+        self._values: dict[str, Expression | Columns | str] = {
+            name: self._joined([Columns((name,), 1)]) for name in self._inputs
+        }
         self._layers: list[_Layer] = []
         self._used: set[str] = set()  # constants that are a layer's weights
 
@@ -259,7 +281,7 @@ class _Reader:
             self._read(node)
         values = [self._values.get(name) for name in self._outputs]
         ends = [value for value in values if isinstance(value, Expression)]
-        if not ends or None in values or not self._layers:
+        if not ends or not self._layers or not all(value == LABEL or isinstance(value, Expression) for value in values):
             raise ValueError(f"source: its outputs, {', '.join(self._outputs)}, are not those of dense layers")
         for end in ends:
             self._end_layer(end, "the output")
@@ -279,7 +301,9 @@ class _Reader:
         for each, value, constant in zip(node.input, values, constants, strict=True):
             if each and value is None and constant is None and name not in OF_LABELS:
                 raise ValueError(f"source: {name} reads {shown(each)}, which is no chain of dense layers")
-        if (LABEL in values and name in OF_LABELS) or (name in TO_LABELS and isinstance(values[0], Expression)):
+        if any(isinstance(value, Columns) for value in values):
+            self._read_columns(node, name, values, constants)
+        elif (LABEL in values and name in OF_LABELS) or (name in TO_LABELS and isinstance(values[0], Expression)):
             self._set(node, LABEL)
         elif name == "MatMul":
             self._matmul(node, values, constants)
@@ -287,15 +311,44 @@ class _Reader:
             self._gemm(node, values, constants)
         elif name == "Add" and self._is_bias(values):
             self._add_bias(node, values, constants)
-        elif isinstance(values[0], Expression) and self._is_harmless(node, name, values[0], constants):
+        elif isinstance(values[0], Expression) and self._is_harmless(node, name, constants):
             self._set(node, values[0])
         elif name in PARTS:
             self._set(node, self._expression(node, name, values, constants))
         else:
             raise ValueError(f"source has the operator {name}, which a network of dense layers does not have")
 
-    def _set(self, node: onnx.NodeProto, value: Expression | str) -> None:
+    def _set(self, node: onnx.NodeProto, value: Expression | Columns | str) -> None:
         self._values[node.output[0]] = value
+
+    # inputs
+
+    def _joined(self, parts: Sequence[Columns]) -> Expression | Columns:
+        """Return what these are side by side: x itself where that is all inputs."""
+        n_inputs = sum(part.n_inputs for part in parts)
+        whole = parts[0] if len(parts) == 1 else Columns(tuple(parts), n_inputs)
+        if n_inputs < len(self._inputs):
+            return whole
+        if n_inputs > len(self._inputs) or sorted(whole.names()) != sorted(self._inputs):
+            raise ValueError("source: Concat joins an input with itself; each must be joined once")
+        return Expression("x", (), "")
+
+    def _read_columns(
+        self, node: onnx.NodeProto, name: str, values: Sequence[Any], constants: Sequence[_Constant | None]
+    ) -> None:
+        """Join inputs, or pass on what leaves them as they are."""
+        given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+        parts = [value for value in values if isinstance(value, Columns)]
+        if name == "Concat" and len(parts) == len(values):
+            self._check_axis(name, given)
+            self._set(node, self._joined(parts))
+        elif name != "Reshape" and self._is_harmless(node, name, constants):
+            self._set(node, parts[0])
+        else:
+            raise ValueError(
+                f"source: {name} reads of the inputs {shown(self._inputs)} only {shown(parts[0].names())}; all must be "
+                "joined by Concat before the first layer, each once (leave out those that the network does not use)"
+            )
 
     # constants
 
@@ -422,9 +475,7 @@ class _Reader:
         if name == "Gelu" and given.get("approximate", b"none") != b"none":
             raise ValueError("source: Gelu is approximate; it must be exact, with approximate none")
 
-    def _is_harmless(
-        self, node: onnx.NodeProto, name: str, value: Expression, constants: Sequence[_Constant | None]
-    ) -> bool:
+    def _is_harmless(self, node: onnx.NodeProto, name: str, constants: Sequence[_Constant | None]) -> bool:
         """Whether a node leaves the rows of a matrix as they are."""
         given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
         if name == "Reshape" and constants[1] is not None and constants[1].array.size == 2:
@@ -453,6 +504,18 @@ class _Reader:
         if layer.activation is not None and layer.activation != activation:
             raise ValueError(f"source: its outputs have the activations {layer.activation!r} and {activation!r}")
         layer.activation = activation
+
+
+def _check_inputs(inputs: Sequence[onnx.ValueInfoProto]) -> None:
+    """Refuse what is no matrix where there are several, to be joined along their second axis."""
+    if not inputs:
+        raise ValueError("source has 0 inputs; it must have one, or several that Concat joins")
+    for each in inputs if len(inputs) > 1 else ():
+        n_axes = len(each.type.tensor_type.shape.dim)
+        if n_axes != 2:
+            raise ValueError(
+                f"source: {shown(each.name)}, one of {len(inputs)} inputs, has {n_axes} axes; it must have 2"
+            )
 
 
 def _network(layers: Sequence[_Layer], dtype: np.dtype[Any]) -> Network:

@@ -412,6 +412,105 @@ def double(model: onnx.ModelProto) -> None:
     tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name))
 
 
+SEVERAL = "(float[n,1] a, float[n,1] b, float[n,1] c) => (float[n,4] y)"
+JOINED: dict[str, tuple[str, list[int]]] = {
+    "at once": ("x = Concat <axis = 1> (a, b, c) y = MatMul(x, w)", [0, 1, 2]),
+    "in another order": ("x = Concat <axis = -1> (c, a, b) y = MatMul(x, w)", [2, 0, 1]),
+    "step by step": ("s = Concat <axis = 1> (c, a) x = Concat <axis = 1> (b, s) y = MatMul(x, w)", [1, 2, 0]),
+    "after Casts": (
+        "d = Cast <to = 1> (b) o = Concat <axis = 1> (a) x = Concat <axis = 1> (d, o, c) e = Cast <to = 1> (x) "
+        "y = Gemm(e, w)",
+        [1, 0, 2],
+    ),
+}
+
+
+@pytest.mark.parametrize(("nodes", "order"), JOINED.values(), ids=JOINED)
+def test_several_inputs_in_the_order_of_concat(nodes: str, order: list[int]) -> None:
+    model = parsed(f"{SEVERAL} {{ {nodes} }}", w=W)
+    net = from_onnx(model)
+    assert net.sizes == (3, 4)
+    columns = dict(zip("abc", X.T[:, :, None], strict=True))
+    assert close(net.predict(X[:, order]), run(model, **columns)[0])
+
+
+NOT_JOINED: dict[str, tuple[str, str]] = {
+    "one left out": (
+        "x = Concat <axis = 1> (a, c) y = MatMul(x, w)",
+        r"MatMul reads of the inputs \['a', 'b', 'c'\] only",
+    ),
+    "alone": ("y = MatMul(a, w)", r"only \['a'\]; all must be joined by Concat before the first layer, each once"),
+    "twice": ("x = Concat <axis = 1> (a, b, b) y = MatMul(x, w)", "Concat joins an input with itself"),
+    "too many": ("x = Concat <axis = 1> (a, b, c, a) y = MatMul(x, w)", "Concat joins an input with itself"),
+    "one below the other": ("x = Concat <axis = 0> (a, b, c) y = MatMul(x, w)", "Concat has axis 0; it must be 1"),
+    "with a constant": ("x = Concat <axis = 1> (a, b, w) y = MatMul(x, w)", "Concat reads of the inputs"),
+    "reshaped": (
+        "s = Constant <value = int64[2] {-1, 1}> () r = Reshape(a, s) x = Concat <axis = 1> (r, b, c) y = MatMul(x, w)",
+        r"Reshape reads of the inputs .* only \['a'\]",
+    ),
+    "scaled": ("r = Mul(a, b) x = Concat <axis = 1> (r, b, c) y = MatMul(x, w)", "Mul reads of the inputs"),
+    "joined late": (
+        "x = Concat <axis = 1> (a, b, c) m = MatMul(x, w) y = Concat <axis = 1> (m, a)",
+        r"Concat reads of the inputs .* only \['a'\]",
+    ),
+    "doubled": (
+        "t = Concat <axis = 1> (a, a)"
+        + " ".join(f" t{i} = Concat <axis = 1> (t{i - 1 if i else ''}, t{i - 1 if i else ''})" for i in range(60))
+        + " y = MatMul(t59, w)",
+        "Concat joins an input with itself",
+    ),
+}
+
+
+@pytest.mark.parametrize(("nodes", "says"), NOT_JOINED.values(), ids=NOT_JOINED)
+def test_several_inputs_that_are_not_joined(nodes: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        from_onnx(parsed(f"{SEVERAL} {{ {nodes} }}", w=W))
+
+
+def test_an_input_among_the_outputs() -> None:
+    text = SEVERAL.replace("(float[n,4] y)", "(float[n,4] y, float[n,1] p)")
+    model = parsed(f"{text} {{ x = Concat <axis = 1> (a, b, c) y = MatMul(x, w) p = Identity(a) }}", w=W)
+    with pytest.raises(ValueError, match="its outputs, y, p, are not those of dense layers"):
+        from_onnx(model)
+
+
+def test_inputs_of_several_columns() -> None:
+    model = parsed(
+        "(float[n,2] p, float[n,1] q) => (float[n,4] y) { x = Concat <axis = 1> (q, p) y = MatMul(x, w) }", w=W
+    )
+    assert close(from_onnx(model).predict(X[:, [2, 0, 1]]), run(model, p=X[:, :2], q=X[:, 2:])[0])
+
+
+def test_inputs_that_are_no_matrices() -> None:
+    model = parsed(
+        "(float[n,1] p, float[2] q) => (float[n,4] y) { x = Concat <axis = -1> (p, q) y = MatMul(x, w) }", w=W
+    )
+    with pytest.raises(ValueError, match="'q', one of 2 inputs, has 1 axes; it must have 2"):
+        from_onnx(model)
+
+
+def test_columns_of_a_table_by_scikit_learn() -> None:
+    """A pipeline that was fitted to a DataFrame has an input for each column."""
+    pandas = pytest.importorskip("pandas")
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+    from sklearn.compose import ColumnTransformer
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+
+    x, t = RNG.normal(size=(60, 3)).astype(np.float32), RNG.integers(0, 3, 60)
+    table = pandas.DataFrame(x, columns=list("abc"))
+    columns = ColumnTransformer([("first", "passthrough", ["c", "a"]), ("second", "passthrough", ["b"])])
+    theirs = make_pipeline(columns, MLPClassifier([5], max_iter=3, random_state=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs.fit(table, t)
+        inputs = [(name, FloatTensorType([None, 1])) for name in table]
+        net = from_onnx(convert_sklearn(theirs, initial_types=inputs, options={"zipmap": False}))
+    np.testing.assert_allclose(net.predict(x[:, [2, 0, 1]]), theirs.predict_proba(table), rtol=2e-5, atol=2e-6)
+
+
 def newer(model: onnx.ModelProto) -> None:
     model.opset_import[0].version = onnx.defs.onnx_opset_version() + 1
 
@@ -431,7 +530,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "float16": (half, "is of type FLOAT16; weights must be FLOAT or DOUBLE"),
     "two dtypes": (double, "has weights of float32, float64; all must be of one dtype"),
     "newer": (newer, "has operators of version|no valid ONNX model"),
-    "two inputs": (second_input, "has 2 inputs; it must have one"),
+    "two inputs": (second_input, "'more', one of 2 inputs, has 1 axes; it must have 2"),
 }
 
 
