@@ -8,9 +8,11 @@ import inspect
 import pkgutil
 import re
 import sys
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -107,14 +109,65 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert not report, "".join(report)
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *pages()], ids=page_name)
+# --- links ------------------------------------------------------------------------------------------------------------
+
+LINKING = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "csrc/README.md")]
+CODE = re.compile(
+    r"^ *(?P<fence>```+|~~~+)[^\n]*\n.*?^ *(?P=fence) *$|(?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)",
+    re.M | re.S,
+)
+LINK = re.compile(r"\]\(<?([^)\s>]+)|^ {0,3}\[[^\]^]+\]: *<?([^\s>]+)|(?:href|src)=\"([^\"]+)\"", re.M)
+HEADING = re.compile(r"^#{1,6} +(.+?)(?: +#+)? *$|^\((?P<target>[^)\n]+)\)=$", re.M)
+MADE = re.compile(r"(^|/)lists/")  # pages that ./dev docs makes of the code's lists, and to which it follows links
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page as GitHub and MyST name them: a heading's words in small letters, joined by hyphens."""
+    found: set[str] = set()
+    prose = re.sub(r"^ *(```+|~~~+)[^\n]*\n.*?^ *\1 *$", "", text, flags=re.M | re.S)
+    for heading in HEADING.finditer(prose):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading["target"] or heading[1]).strip().lower()
+        slug = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        found.add(next(name for n in count() if (name := f"{slug}-{n}" if n else slug) not in found))
+    return found
+
+
+def broken_links(page: Path) -> list[str]:
+    """The links of a page, other sites' left out, to a file or an anchor that does not exist."""
+    found = []
+    for link in LINK.finditer(CODE.sub("", page.read_text(encoding="utf-8"))):
+        target = next(filter(None, link.groups()))
+        path, _, anchor = unquote(target).partition("#")
+        if re.match(r"[a-z][a-z+.-]*:", target) or MADE.search(path):
+            continue
+        place = page.parent / path if path else page
+        is_page = place.suffix == ".md" and place.is_file()
+        if not place.exists() or (anchor and is_page and anchor not in anchors(place.read_text(encoding="utf-8"))):
+            found.append(target)
+    return found
+
+
+@pytest.mark.parametrize("page", [*LINKING, *pages()], ids=page_name)
 def test_links_lead_somewhere(page: Path) -> None:
-    text = re.sub(r"^```.*?^```$|`[^`\n]+`", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
-    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
-    written = [
-        link for link in links if "lists/" not in link
-    ]  # those pages are made by ./dev docs, which follows links too
-    assert not [link for link in written if not (page.parent / link).exists()]
+    assert not broken_links(page)
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# What it *holds*, to\n\n## Twice\n\n## Twice\n\n```sh\n# no heading\n```\n")
+    (tmp_path / "page.md").write_text(
+        "# Own `name` of it\n[a](other.md) [b](other.md#what-it-holds-to) [c](other.md#twice-1) [d](#own-name-of-it)\n"
+        "[e](.) [f](https://example.org/none.md) `[g](none.md)` [h](lists/none.md)\n\n```md\n[i](none.md)\n```\n"
+        "[j](none.md) ![k](none.svg) [`l`](other.md#no-heading) [m](other.md#twice-2) [n](#elsewhere)\n"
+        "One ` alone, [o][1]\n\n[1]: gone.md\n\nand ` another\n"
+    )
+    assert broken_links(tmp_path / "page.md") == [
+        "none.md",
+        "none.svg",
+        "other.md#no-heading",
+        "other.md#twice-2",
+        "#elsewhere",
+        "gone.md",
+    ]
 
 
 def public() -> list[tuple[str, Any]]:
