@@ -138,26 +138,6 @@ def _lines(mutant: Mutant) -> range:
     return range(text.count("\n", 0, first) + 1, text.count("\n", 0, last) + 2)
 
 
-def compiles(mutant: Mutant) -> bool:
-    """Return whether the sources with this one change do."""
-    text = (ROOT / mutant.file).read_text()
-    put([])
-    _write(TREE / mutant.file, cpp.change(text, mutant))
-    return all(result.returncode == 0 for result in _over_each(_commands(), ["-fsyntax-only"]))
-
-
-def build_alone(mutant: Mutant) -> bool:
-    """Build the core with this one change; False where it does not compile."""
-    put([])
-    _write(TREE / mutant.file, cpp.change((ROOT / mutant.file).read_text(), mutant))
-    try:
-        _run([_cached("CMAKE_COMMAND"), "--build", str(OBJECTS)])
-    except RuntimeError:
-        return False
-    make_package()
-    return True
-
-
 def programs() -> dict[str, list[str]]:
     """Return the C++ tests by name: their commands. The exhaustive ones have their samples made small."""
     names = [Path(path).stem for path in sources("tests/cpp") if path.count("/") == 2 and path.endswith(".cpp")]

@@ -349,11 +349,6 @@ def plant(text: str, mutants: Iterable[tuple[int, Mutant]]) -> str:
     return _edited(text, edits)
 
 
-def change(text: str, mutant: Mutant) -> str:
-    """Return the text with this one change."""
-    return _edited(text, [(edit.begin, edit.end, edit.text, 0) for edit in mutant.alone])
-
-
 def _extent(mutant: Mutant) -> int:
     return max(edit.end for edit in mutant.planted) - min(edit.begin for edit in mutant.planted)
 
