@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import pytest
 
 import backpropc as bp
+from backpropc import training
 from oracle import activations, losses, vector
 
 # --- comparison -------------------------------------------------------------------------------------------------------
@@ -133,3 +136,18 @@ def oracle_net(net: bp.Network) -> vector.Net:
 def in_oracle(net: bp.Network, loss: str) -> bool:
     """Whether the oracle has an entry for everything this network and loss need."""
     return loss in losses.LOSSES and all(layer.activation in activations.ACTIVATIONS for layer in net.layers)
+
+
+# --- trainers ---------------------------------------------------------------------------------------------------------
+
+
+def divide_penalties_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have trainers divide l1 and l2 by what a batch weighs, as the core does for scikit-learn's estimators."""
+    plain = training.regularization_for
+
+    def by_batch(*arguments: Any) -> Any:
+        regularization = plain(*arguments)
+        regularization.by_batch = True
+        return regularization
+
+    monkeypatch.setattr(training, "regularization_for", by_batch)

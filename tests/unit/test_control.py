@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import backpropc as bp
-from helpers import assert_same_bits, network, oracle_net, targets
+from helpers import assert_same_bits, divide_penalties_by_batch, network, oracle_net, targets
 from oracle import control, optimizers, philox, vector
 from oracle.tolerance import assert_within
 
@@ -58,6 +58,56 @@ def test_penalties_are_the_oracles(name: str, arguments: Any, batch_size: int, l
         total += len(batch) * control.step(mirror, x[batch], t[batch], HALF, optimizer, **penalties)
     assert_close(net, mirror)
     assert_within(sum(history.loss), total / 23, 1e-10 * total, "the losses, which are reported without the penalties")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.01), (0.01, 0.0), (0.003, 0.02)])
+def test_the_penalty_of_more_weights_than_are_summed_at_once(l1: float, l2: float, threads: int) -> None:
+    """The sum is made of blocks of 2¹⁴; here one of two is not full."""
+    sizes = [131, 149, 2]
+    net, rng = network(sizes, "tanh", "logistic"), np.random.default_rng(4)
+    mirror, x, t = oracle_net(net), rng.normal(size=(6, 131)), rng.random((6, 2))
+    want = control.penalty(mirror, [l1] * 2, [l2] * 2)
+    before = bp.get_num_threads()
+    bp.set_num_threads(threads)
+    try:
+        trainer = bp.Trainer(net, HALF, bp.SGD(0.1), batch_size=6, shuffle=False, l1=l1, l2=l2)
+        trainer.fit(x, t)
+    finally:
+        bp.set_num_threads(before)
+    loss = control.step(mirror, x, t, HALF, optimizers.Sgd(0.1), l1=[l1] * 2, l2=[l2] * 2)
+    assert_within(trainer._core.batch_means, (loss, want), 1e-12 * np.array([loss, want]), "loss and penalty")
+    assert_close(net, mirror)
+
+
+@pytest.mark.parametrize("by_batch", [False, True])
+@pytest.mark.parametrize("batch_size", [5, 23])
+def test_batches_are_counted_by_their_samples(batch_size: int, by_batch: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The means of the batches' losses and penalties, each before its step, anew in every epoch.
+
+    With `by_batch` a penalty is divided by what the batch weighs, and there is none where that is nothing.
+    """
+    net, (x, t) = network(SIZES, "tanh", "logistic"), data("binary_cross_entropy")
+    weight = np.random.default_rng(6).uniform(0.1, 2.0, 23)
+    if batch_size < 23:
+        weight[5:10] = 0.0
+    if by_batch:
+        divide_penalties_by_batch(monkeypatch)
+    l1, l2, mirror, optimizer = [0.02, 0.01], [0.03, 0.05], oracle_net(net), optimizers.Sgd(0.1, 0.5)
+    trainer = bp.Trainer(net, HALF, bp.SGD(0.1, momentum=0.5), batch_size=batch_size, shuffle=False, l1=l1, l2=l2)
+    for _ in range(3):
+        trainer.fit(x, t, sample_weight=weight)
+        total = np.zeros(2)
+        for at in range(0, 23, batch_size):
+            batch = slice(at, at + batch_size)
+            mass = weight[batch].sum()
+            share = (1.0 / mass if mass > 0.0 else 0.0) if by_batch else 1.0
+            one, two = [share * v for v in l1], [share * v for v in l2]
+            penalty = control.penalty(mirror, one, two)
+            loss = control.step(mirror, x[batch], t[batch], HALF, optimizer, weight=weight[batch], l1=one, l2=two)
+            total += len(x[batch]) * np.array([loss, penalty])
+        assert_within(trainer._core.batch_means, total / 23, 1e-10 * total, "mean loss and penalty")
+        assert_close(net, mirror)
 
 
 def test_a_penalty_alone_draws_weights_to_zero_and_leaves_biases(dtype: str) -> None:
@@ -130,6 +180,38 @@ def test_a_sample_that_weighs_nothing_does_not_count_whatever_its_loss(
     assert_same_bits(nets[1].parameters, nets[0].parameters)
     assert np.isfinite(losses[0]).all()
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("loss", bp.LOSSES)
+def test_a_sample_without_weight_may_have_a_loss_without_a_slope(loss: str, dtype: str) -> None:
+    """Its ∂E/∂a is not finite, for a target that the outputs cannot reach; 0 times that would be not a number."""
+    output = "softmax" if loss == "softmax_cross_entropy" else "relu"
+    x, t = np.random.default_rng(2).random((5, 3)).astype(dtype), np.full((5, 2), 0.5, dtype)
+    weight = np.array([1, 2, 0, 1, 0], dtype)
+    nets = []
+    for target in ([0.5, 0.5], [1.0, 0.0]):
+        net = bp.Network([3, 4, 2], "tanh", output, seed=1, dtype=dtype)
+        net.layers[-1].w[...] = np.abs(net.layers[-1].w) / 16
+        net.layers[-1].b[...] = 0.25
+        t[weight == 0] = target
+        net.fit(x, t, loss, optimizer=bp.SGD(0.01), batch_size=5, epochs=2, sample_weight=weight, seed=0)
+        nets.append(net)
+    assert np.isfinite(nets[0].parameters).all()
+    assert_same_bits(nets[0].parameters, nets[1].parameters)
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+@pytest.mark.parametrize("epsilon_hat", [False, True])
+def test_adams_epsilon_is_where_it_is_asked_for(epsilon_hat: bool, amsgrad: bool) -> None:
+    """An ε that counts beside √v, as long as v's average has hardly begun."""
+    arguments: Any = {"epsilon": 0.01, "amsgrad": amsgrad, "epsilon_hat": epsilon_hat}
+    net, optimizer = network(SIZES, "tanh", "logistic"), optimizers.Adam(**arguments)
+    mirror, (x, t) = oracle_net(net), data("binary_cross_entropy")
+    trainer = bp.Trainer(net, HALF, bp.Adam(**arguments))
+    for _ in range(5):
+        trainer.step(x, t)
+        control.step(mirror, x, t, HALF, optimizer)
+        assert_close(net, mirror)
 
 
 @pytest.mark.parametrize("factor", [1e-300, 1.0, 1e300])

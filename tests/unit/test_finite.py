@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import backpropc as bp
-from helpers import assert_same_bits
+from helpers import assert_same_bits, divide_penalties_by_batch
 
 # Each adds about a seventh of `height` to a bias whose gradient is always −1.
 OPTIMIZERS: dict[str, Callable[[float], Any]] = {
@@ -255,6 +255,17 @@ def test_a_gradient_that_is_not_finite_ends_the_run_before_its_step(
     trainer.step(zero, one)
     twin.step(zero, one)
     assert_same_bits(net.parameters, twin.network.parameters)
+
+
+def test_the_share_of_l1_in_a_gradient_is_named(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither E's part nor l1's overflows alone; for a batch that weighs ½, scikit-learn's l1 counts twice."""
+    divide_penalties_by_batch(monkeypatch)
+    net = bp.Network([1, 1], "identity", seed=0, dtype=dtype)
+    net.layers[0].w[...] = 2.0**-10
+    x, t = np.full((1, 1), largest(dtype) / 2, dtype), np.zeros((1, 1), dtype)
+    trainer = bp.Trainer(net, "mean_absolute_error", bp.SGD(1.0), batch_size=1, l1=0.375 * largest(dtype))
+    with pytest.raises(FloatingPointError, match=r"^the gradient of layers\[0\]\.w\[0, 0\] is inf in epoch 1, step 1"):
+        trainer.fit(x, t, sample_weight=[0.5])
 
 
 def test_the_layer_of_a_gradient_is_named(dtype: str) -> None:
