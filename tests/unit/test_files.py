@@ -20,7 +20,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import backpropc as bp
-from backpropc import _files, io
+from backpropc import _files, _safetensors, io
 from helpers import assert_same_bits
 from oracle.optimizers import CASES
 from safetensors_files import parts, reference, whole, with_configuration, with_header
@@ -886,3 +886,15 @@ def test_reading_is_the_references(content: bytes) -> None:
     assert reference(content) is not None
     refused = [name for name, (change, _) in BAD.items() if reference(change(content)) is None]
     assert len(refused) >= 15
+
+
+def test_a_header_as_long_as_is_read_is_written_and_none_longer(path: Path) -> None:
+    """A file that could be written but not read again would be lost work."""
+    empty = len(_safetensors.encode({"k": ""}, {})[1])
+    fits = {"k": "v" * (_safetensors.HEADER_LIMIT - empty)}
+    path.write_bytes(b"".join(_safetensors.encode(fits, {})))
+    assert path.stat().st_size == 8 + _safetensors.HEADER_LIMIT
+    with path.open("rb") as file:
+        assert _safetensors.File(file).metadata == fits
+    with pytest.raises(ValueError, match=rf"^the file's header would have {2**20 + 8} bytes.*; at most {2**20}$"):
+        _safetensors.encode({"k": fits["k"] + 8 * "v"}, {})

@@ -644,3 +644,27 @@ def test_the_registered_names() -> None:
         assert all(isinstance(name, str) for name in names)
         assert len(set(names)) == len(names)
     assert "sigmoid" not in bp.ACTIVATIONS
+
+
+def test_poisson_from_z_keeps_its_digits(dtype: str) -> None:
+    """With d = z − ln t: near 0, where the terms cancel; on both sides of 1; where eᵈ overflows though e^z does not.
+
+    The bound: d is off by ε (|z| + |ln t|), which E has eᵈ − 1 times t of; the terms of E by ε each.
+    """
+    eps, tiny = float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)
+    distances = (0.0, 1e-3, -1e-3, 0.5, -0.5, 0.99, -1.01, 1.01, 4.0)
+    cases = [(d + np.log(t), t) for t in (0.25, 1.0, 7.0) for d in distances]
+    cases += [(z, t) for z in (-2.0, 0.0, 5.0) for t in (0.0, tiny)]
+    for z, t in np.array(cases, dtype):
+        net = bp.Network([1, 1], "exp", seed=0, dtype=dtype, initializer="zeros")
+        net.layers[0].b[...] = z
+        loss = bp.Trainer(net, "poisson", bp.SGD(1.0)).step(np.zeros((1, 1), dtype), np.full((1, 1), t))
+        z, t = float(z), float(t)
+        want, error = np.exp(z), np.exp(z)
+        if t > tiny:
+            d = z - np.log(t)
+            want = losses.poisson_from_z(np.array([z]), np.array([t]))
+            error = want + t * (np.abs(np.expm1(d)) * (1 + abs(z) + abs(np.log(t))) + abs(d))
+        assert_within(loss, want, 4 * eps * error, f"E of z = {z}, t = {t}")
+        bound = 4 * eps * (np.exp(z) + t + abs(z))
+        assert_within(net.layers[0].b, [z - (np.exp(z) - t)], bound, f"b after a step from z = {z}, t = {t}")
