@@ -65,6 +65,7 @@ inline py::custom_type_setup memory_asked_for() {
 // that once with the holder and once with the object.
 template <class Holder, class... Arguments>
 auto constructor(Holder (*make)(Arguments...)) {
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): pybind11 takes the arguments' types from here
   return [make](py::detail::value_and_holder& into, std::decay_t<Arguments>... arguments) {
     Holder made = make(std::move(arguments)...);
     into.value_ptr() = made.get();

@@ -46,6 +46,7 @@ PYBIND11_MODULE(_core_of_main_interpreter, m) {
 }
 
 // Before pybind11 sets anything up: in a second interpreter of Python 3.11 that would wait for ever.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): Python's name for it
 extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
   if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
     PyErr_SetString(PyExc_ImportError,

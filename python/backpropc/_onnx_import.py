@@ -293,6 +293,8 @@ class _Reader:
     def _read(self, node: onnx.NodeProto) -> None:
         """Look at one node: what it makes of constants, of labels, or of the layers so far."""
         name = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+        if not node.output:
+            raise ValueError(f"source: {name} is a node without outputs; it must have one")
         constants = [self._constant(each) for each in node.input]
         if all(constant is not None for constant in constants):
             self._read_constant(node, name, constants)
