@@ -86,6 +86,11 @@ inline py::list as_list(const std::vector<double>& numbers) {
   return list;
 }
 
+template <class Number>
+Array<Number> copied(const Number* from, std::size_t n) {
+  return Array<Number>(static_cast<py::ssize_t>(n), from);
+}
+
 // Takes the GIL; a daemon thread that comes for it after the end of the interpreter waits for that of the process. Before
 // version 3.14 Python ends such a thread by unwinding its stack, and C++ ends the process at the first destructor in the way.
 // The unwinding is an exception without an object, so the reference below is to none, and nothing may read it.

@@ -59,11 +59,17 @@ class Watch {
 };
 
 template <class T>
+std::unique_ptr<Watch<T>> make_watch(const std::shared_ptr<Network<T>>& network, const Array<T>& x, const py::array& t,
+                                     const Choice& loss, const std::vector<double>& thresholds) {
+  return std::make_unique<Watch<T>>(network, x, t, loss, thresholds);
+}
+
+template <class T>
 void bind_for(py::module_& m, const char* name) {
   using py::arg;
-  py::class_<Watch<T>>(m, name)
-      .def(py::init<const std::shared_ptr<Network<T>>&, Array<T>, py::array, const Choice&, std::vector<double>>(),
-           arg("network"), arg("x").noconvert(), arg("t"), arg("loss"), arg("thresholds"))
+  py::class_<Watch<T>>(m, name, memory_asked_for())
+      .def("__init__", constructor(&make_watch<T>), py::detail::is_new_style_constructor(), arg("network"),
+           arg("x").noconvert(), arg("t"), arg("loss"), arg("thresholds"))
       .def("look", &Watch<T>::look);
 }
 

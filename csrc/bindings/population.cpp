@@ -214,7 +214,7 @@ py::dict standings(const Population<T>& population) {
     for_each_number(population.standing(i),
                     [&](const char* name, auto value) { columns[name].push_back(static_cast<double>(value)); });
   py::dict table;
-  for (const auto& [name, column] : columns) table[name.c_str()] = Array<double>(column.size(), column.data());
+  for (const auto& [name, column] : columns) table[name.c_str()] = copied(column.data(), column.size());
   return table;
 }
 
@@ -243,10 +243,6 @@ Array<double> losses_of_epoch(const Population<T>& population, Size epoch, bool 
   return out;
 }
 
-Array<double> copied(const std::vector<double>& numbers) {
-  return Array<double>(static_cast<py::ssize_t>(numbers.size()), numbers.data());
-}
-
 template <class T>
 void bind_for(py::module_& m, const std::string& dtype) {
   using py::arg;
@@ -269,9 +265,12 @@ void bind_for(py::module_& m, const std::string& dtype) {
              return out;
            })
       .def(
-          "losses", [](const P& p, Size i) { return copied(p.losses(i).training); }, arg("member"))
+          "losses", [](const P& p, Size i) { return copied(p.losses(i).training.data(), p.losses(i).training.size()); },
+          arg("member"))
       .def(
-          "validation_losses", [](const P& p, Size i) { return copied(p.losses(i).validation); }, arg("member"))
+          "validation_losses",
+          [](const P& p, Size i) { return copied(p.losses(i).validation.data(), p.losses(i).validation.size()); },
+          arg("member"))
       .def("losses_of_epoch", &losses_of_epoch<T>, arg("epoch"), arg("of_validation"))
       .def("optimizer_state", [](const py::object& self) {
         P& p = self.cast<P&>();

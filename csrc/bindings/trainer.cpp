@@ -85,11 +85,6 @@ const T* all_parameters(const Trainer<T>& trainer, const Array<T>& parameters) {
   return parameters.data();
 }
 
-template <class Number>
-Array<Number> copied(const Number* from, std::size_t n) {
-  return Array<Number>(static_cast<py::ssize_t>(n), from);
-}
-
 // All that a resumed run needs, as it is between two steps.
 template <class T>
 py::dict snapshot(Trainer<T>& trainer) {

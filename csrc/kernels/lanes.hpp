@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/sums.hpp"
 #include "kernels/definitions.hpp"
 
 namespace backpropc::BPC_ISA {
@@ -634,15 +635,15 @@ void add_unit_penalty(const LaneRun<T>& run, const LaneLayer<T>& o, std::size_t 
   const T* const w = run.parameters + (unit * run.n_parameters + o.offset) * U;
   const double *const l1 = o.l1 + unit * U, *const l2 = o.l2 + unit * U;
   const std::size_t weights = o.fan_in * o.fan_out;
-  double of_layer[U] = {}, sums[penalty_lanes][U];
-  for (std::size_t begin = 0; begin < weights; begin += penalty_block) {
-    std::fill_n(&sums[0][0], penalty_lanes * U, 0.0);
-    for (std::size_t i = begin; i < std::min(begin + penalty_block, weights); ++i)
+  double of_layer[U] = {}, sums[sum_lanes][U];
+  for (std::size_t begin = 0; begin < weights; begin += sum_block) {
+    std::fill_n(&sums[0][0], sum_lanes * U, 0.0);
+    for (std::size_t i = begin; i < std::min(begin + sum_block, weights); ++i)
       for (std::size_t lane = 0; lane < U; ++lane) {
         const double v = static_cast<double>(w[i * U + lane]);
-        sums[i % penalty_lanes][lane] += l1[lane] * std::abs(v) + 0.5 * l2[lane] * v * v;
+        sums[i % sum_lanes][lane] += l1[lane] * std::abs(v) + 0.5 * l2[lane] * v * v;
       }
-    for (std::size_t half = penalty_lanes / 2; half > 0; half /= 2)
+    for (std::size_t half = sum_lanes / 2; half > 0; half /= 2)
       for (std::size_t i = 0; i < half; ++i)
         for (std::size_t lane = 0; lane < U; ++lane) sums[i][lane] += sums[i + half][lane];
     for (std::size_t lane = 0; lane < U; ++lane) of_layer[lane] += sums[0][lane];

@@ -148,9 +148,6 @@ struct OnlineKernels {
 template <class T>
 inline constexpr std::size_t lane_unit = 64 / sizeof(T);
 
-// A penalty is added up in so many chains, over so many weights at a time.
-inline constexpr std::size_t penalty_lanes = 8, penalty_block = 1 << 14;
-
 // The arrays below have the shape of one network's. Those of a batch hold as many rows as the batch at hand has.
 template <class T>
 struct LaneLayer {

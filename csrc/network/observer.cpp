@@ -4,29 +4,17 @@
 #include <cmath>
 #include <limits>
 
+#include "core/sums.hpp"
+
 namespace backpropc {
 
 namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-// Σ f(i) in float64: eight lanes, each in ascending order, folded in one tree; the same bits on every machine.
-template <class F>
-double sum(std::size_t n, F f) {
-  constexpr std::size_t lanes = 8;
-  double lane[lanes] = {};
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (std::size_t k = 0; k < lanes; ++k) lane[k] += f(i + k);
-  for (std::size_t k = 0; i < n; ++i, ++k) lane[k] += f(i);
-  for (std::size_t half = lanes / 2; half > 0; half /= 2)
-    for (std::size_t k = 0; k < half; ++k) lane[k] += lane[k + half];
-  return lane[0];
-}
-
 template <class T>
 double sum_of_squares(std::size_t n, const T* p) {
-  return sum(n, [p](std::size_t i) { return static_cast<double>(p[i]) * static_cast<double>(p[i]); });
+  return sum_in_lanes(n, [p](std::size_t i) { return static_cast<double>(p[i]) * static_cast<double>(p[i]); });
 }
 
 template <class T>
@@ -112,13 +100,13 @@ void Observer<T>::see_forward(std::size_t l, LayerView& view) {
   const std::size_t size = n_ * network_->layers()[l].fan_out;
   const T* const a = ws_.a(l);
   const auto count = static_cast<double>(size);
-  view.mean = sum(size, [a](std::size_t i) { return static_cast<double>(a[i]); }) / count;
+  view.mean = sum_in_lanes(size, [a](std::size_t i) { return static_cast<double>(a[i]); }) / count;
   view.size = root_mean_square(size, a);
-  view.deviation = std::sqrt(sum(size,
-                                 [a, mean = view.mean](std::size_t i) {
-                                   const double from_mean = static_cast<double>(a[i]) - mean;
-                                   return from_mean * from_mean;
-                                 }) /
+  view.deviation = std::sqrt(sum_in_lanes(size,
+                                          [a, mean = view.mean](std::size_t i) {
+                                            const double from_mean = static_cast<double>(a[i]) - mean;
+                                            return from_mean * from_mean;
+                                          }) /
                              count);
   percentiles(size, a, T(1), sorted_, view.a);
 }
@@ -133,7 +121,8 @@ void Observer<T>::see_slope(std::size_t l, LayerView& view) {
   T* const slope = slope_.data();
   std::fill_n(slope, size, T(1));
   activation_backward(n_, m, slope, ws_.z(l), ws_.a(l), slope, layer.activation);
-  view.dsigma = sum(size, [slope](std::size_t i) { return static_cast<double>(slope[i]); }) / static_cast<double>(size);
+  view.dsigma =
+      sum_in_lanes(size, [slope](std::size_t i) { return static_cast<double>(slope[i]); }) / static_cast<double>(size);
   std::size_t below = 0, dead = 0;
   for (std::size_t i = 0; i < size; ++i) below += static_cast<double>(slope[i]) < thresholds_[l];
   if (!std::isnan(thresholds_[l])) view.saturated = static_cast<double>(below) / static_cast<double>(size);
@@ -154,7 +143,7 @@ void Observer<T>::see_weights(std::size_t l, LayerView& view) {
   view.w = std::sqrt(sum_of_squares(size, w));
   view.moved = not_a_number;
   if (w_before_.empty()) return;
-  const double change = std::sqrt(sum(size, [w, before](std::size_t i) {
+  const double change = std::sqrt(sum_in_lanes(size, [w, before](std::size_t i) {
     const double step = static_cast<double>(w[i]) - static_cast<double>(before[i]);
     return step * step;
   }));

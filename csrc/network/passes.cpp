@@ -13,19 +13,6 @@ std::size_t block_rows(std::size_t widest) {
   return std::clamp<std::size_t>(elements / std::max<std::size_t>(widest, 1), 16, 512);
 }
 
-template <class T>
-bool derivative_reads_z(const Choice& activation) {
-  return activation.custom != nullptr || kernels<T>().activations[activation.index].needs_z;
-}
-
-// Whether E and δ come in one step from z: the stable form of a cross-entropy after its own activation.
-template <class T>
-bool has_stable_form(const Network<T>& network, const Choice& loss) {
-  if (loss.custom != nullptr) return false;
-  const LossKernels<T>& k = kernels<T>().losses[loss.index];
-  return k.of_z != nullptr && k.output == network.layers().back().activation.index;
-}
-
 // Memory that one thread uses again and again, for calls that are too short to allocate.
 template <class T>
 T* thread_scratch(std::size_t count) {

@@ -9,6 +9,20 @@
 
 namespace backpropc {
 
+// Whether BP2 through the activation looks at z; else a is enough.
+template <class T>
+bool derivative_reads_z(const Choice& activation) {
+  return activation.custom != nullptr || kernels<T>().activations[activation.index].needs_z;
+}
+
+// Whether E and δ come in one step from z: the stable form of a cross-entropy after its own activation.
+template <class T>
+bool has_stable_form(const Network<T>& network, const Choice& loss) {
+  if (loss.custom != nullptr) return false;
+  const LossKernels<T>& k = kernels<T>().losses[loss.index];
+  return k.of_z != nullptr && k.output == network.layers().back().activation.index;
+}
+
 // What the samples should be: rows of outputs, or one class for each sample.
 template <class T>
 struct TargetRows {

@@ -28,7 +28,7 @@ std::string at_step(std::uint64_t epoch, std::uint64_t step, const std::string& 
 }  // namespace
 
 // Where numbers must be finite: in stretches of steps, after each of which all is looked at. One that is not finite remains
-// so, in whatever steps follow. The first stretch may be one of steps that cannot overflow, and need no look.
+// so, in whatever steps follow. Where it costs less, steps are proved before, and the stretches begin where that fails.
 template <class T>
 void Trainer<T>::train_finitely(const Run& run, const End& end) {
   if (position_ == samples_ && !end_epoch(run)) return;

@@ -37,18 +37,6 @@ class Stretch {
 };
 
 template <class T>
-bool reads_z(const Network<T>& shape, std::size_t layer, bool loss_of_z) {
-  const int activation = shape.layers()[layer].activation.index;
-  return kernels<T>().activations[activation].needs_z || (loss_of_z && layer + 1 == shape.layers().size());
-}
-
-template <class T>
-bool is_of_z(const Network<T>& shape, const Choice& loss) {
-  const LossKernels<T>& k = kernels<T>().losses[loss.index];
-  return k.of_z != nullptr && k.output == shape.layers().back().activation.index;
-}
-
-template <class T>
 LaneSamples<T> in_lanes(const Samples<T>& samples) {
   return {samples.n, samples.x, samples.t.rows, samples.t.classes, samples.weight, nullptr};
 }
@@ -65,6 +53,8 @@ class Population<T>::Block {
   void load(const std::size_t* members, std::size_t n, const Samples<T>& training);
   // Gives the members back, but for those that have fallen.
   void save();
+  // Sets aside what advance() of so many steps needs.
+  void make_room(std::size_t steps);
   // Trains for about so many steps, or to the end; at_end() tells.
   void advance(const Samples<T>& training, const Samples<T>* validation, const typename Trainer<T>::End& end,
                std::size_t steps) noexcept;
@@ -105,8 +95,8 @@ class Population<T>::Block {
 
   Population& population_;
   const std::size_t width_, batch_;
-  std::vector<std::size_t> members_;  // of the first lanes
-  std::vector<LaneLayer<T>> layers_;
+  std::vector<std::size_t> members_;             // of the first lanes
+  std::vector<LaneLayer<T>> layers_, unmasked_;  // these for samples that nothing is left out of
   std::vector<Buffer<T>> memory_;
   std::vector<Buffer<double>> doubles_;
   std::vector<ParameterValues> optimizer_;
@@ -134,7 +124,7 @@ Population<T>::Block::Block(Population& population, std::size_t width)
   run_.lowest = population.shape_.first_trainable();
   run_.batch = batch_;
   run_.loss = population.settings_.loss.index;
-  run_.loss_of_z = is_of_z(population.shape_, population.settings_.loss);
+  run_.loss_of_z = has_stable_form(population.shape_, population.settings_.loss);
   run_.loss_parameters = &population.settings_.loss.parameters;
   run_.optimizer = population.settings_.optimizer;
   run_.optimizer_parameters = optimizer_.data();
@@ -168,9 +158,11 @@ void Population<T>::Block::place_layers() {
     o.fan_out = layer.fan_out;
     o.offset = layer.w;
     o.a = take(batch_ * layer.fan_out);
-    o.z = reads_z(shape, l, run_.loss_of_z) ? take(batch_ * layer.fan_out) : o.a;
+    const bool reads_z = derivative_reads_z<T>(layer.activation) || (run_.loss_of_z && l + 1 == shape.layers().size());
+    o.z = reads_z ? take(batch_ * layer.fan_out) : o.a;
     o.delta = take(batch_ * layer.fan_out);
     if (r.drops_out()) {
+      drawn_mask_.reserve(batch_ * layer.fan_in);
       o.mask = take(batch_ * layer.fan_in);
       o.masked = take(batch_ * layer.fan_in);
     }
@@ -186,6 +178,8 @@ void Population<T>::Block::place_layers() {
     layers_.push_back(o);
   }
   run_.layers = layers_.data();
+  unmasked_ = layers_;
+  for (LaneLayer<T>& layer : unmasked_) layer.mask = nullptr;
 }
 
 // f(a number in the lane, the same number at home), for parameters and the optimizer's state.
@@ -317,7 +311,6 @@ void Population<T>::Block::draw_masks(std::size_t n) {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const std::size_t fan_in = layers_[l].fan_in, size = n * fan_in;
     T* const mask = const_cast<T*>(layers_[l].mask);
-    drawn_mask_.reserve(size);
     for_each_live([&](std::size_t lane) {
       const double rate = settings(lane).regularization.dropout[l];
       draw_mask(settings(lane).seed, step_count_, l, rate, n, fan_in, drawn_mask_.data());
@@ -325,6 +318,17 @@ void Population<T>::Block::draw_masks(std::size_t n) {
         mask[(lane / lane_unit<T> * size + i) * lane_unit<T> + lane % lane_unit<T>] = drawn_mask_[i];
     });
   }
+}
+
+template <class T>
+void Population<T>::Block::make_room(std::size_t steps) {
+  const std::size_t in_epoch = (samples_ + batch_ - 1) / batch_, epochs = steps / in_epoch + 2;
+  if (const std::size_t needed = losses_.size() + epochs * 2 * width_; needed > losses_.capacity())
+    losses_.reserve(std::max(needed, 2 * losses_.capacity()));
+  fallen_.reserve(members_.size());
+  if (!has_order()) return;
+  order_.reserve(samples_ * width_);
+  drawn_.reserve(samples_);
 }
 
 template <class T>
@@ -398,9 +402,7 @@ void Population<T>::Block::end_epoch(const Samples<T>* validation) {
   double *const of_training = &losses_[at], *const of_validation = of_training + width_;
   if (validation != nullptr) {
     LaneRun<T> run = run_;
-    std::vector<LaneLayer<T>> unmasked = layers_;
-    for (LaneLayer<T>& layer : unmasked) layer.mask = nullptr;
-    run.layers = unmasked.data();
+    run.layers = unmasked_.data();
     const LaneSamples<T> samples = validation_samples(*validation);
     kernels<T>().lanes->mean_loss(run, samples, evaluation_rows(population_.shape_, samples.n), of_validation);
   }
@@ -447,6 +449,7 @@ void Population<T>::run(T* parameters, const std::vector<std::size_t>& active, c
                         const Samples<T>* validation, const typename Trainer<T>::End& end, const Stop& stop) {
   parameters_ = parameters;
   std::vector<std::size_t> queue = active;
+  fallen_.reserve(fallen_.size() + queue.size());
   const auto place = [&](std::size_t m) {
     const Standing& s = members_[m].standing;
     return std::tuple(members_[m].epoch(), s.step_count, s.samples == samples_in(training) ? s.position : 0);
@@ -472,6 +475,7 @@ void Population<T>::run(T* parameters, const std::vector<std::size_t>& active, c
                          [&](const auto& block) { return block->at_end(end); });
     };
     while (!all_at_end() && !stopped) {
+      for (std::size_t i = 0; i < n_blocks; ++i) blocks[i]->make_room(stretch.steps());
       stretch.take([&] {
         parallel_for(n_blocks,
                      [&](std::size_t i) noexcept { blocks[i]->advance(training, validation, end, stretch.steps()); });

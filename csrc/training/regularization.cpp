@@ -3,31 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/sums.hpp"
 #include "network/dense.hpp"
 
 namespace backpropc {
 
-namespace {
-
-constexpr std::size_t lanes = 8;
-constexpr std::size_t block = 1 << 14;
-
-// Lane i adds the elements i, i + 8, … in ascending order, then the lanes are folded by halves.
-template <class T, class F>
-double sum_of_block(std::size_t n, const T* p, F f) {
-  double total[lanes] = {};
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (std::size_t lane = 0; lane < lanes; ++lane) total[lane] += f(static_cast<double>(p[i + lane]));
-  for (std::size_t lane = 0; i < n; ++lane, ++i) total[lane] += f(static_cast<double>(p[i]));
-  for (std::size_t half = lanes / 2; half > 0; half /= 2)
-    for (std::size_t lane = 0; lane < half; ++lane) total[lane] += total[lane + half];
-  return total[0];
-}
-
-}  // namespace
-
-std::size_t parts_of_sum(std::size_t n) { return (n + block - 1) / block; }
+std::size_t parts_of_sum(std::size_t n) { return (n + sum_block - 1) / sum_block; }
 
 namespace {
 
@@ -36,9 +17,12 @@ template <class T, class F>
 double sum_of(std::size_t n, const T* p, Buffer<double>& parts, F f) {
   const std::size_t blocks = parts_of_sum(n);
   parts.reserve(blocks);
-  for_each_block_of_rows(blocks, block, [&](std::size_t first, std::size_t count) {
-    for (std::size_t i = first; i < first + count; ++i)
-      parts[i] = sum_of_block(std::min(block, n - i * block), p + i * block, f);
+  for_each_block_of_rows(blocks, sum_block, [&](std::size_t first, std::size_t count) {
+    for (std::size_t i = first; i < first + count; ++i) {
+      const T* const from = p + i * sum_block;
+      parts[i] = sum_in_lanes(std::min(sum_block, n - i * sum_block),
+                              [=](std::size_t j) { return f(static_cast<double>(from[j])); });
+    }
   });
   double total = 0.0;
   for (std::size_t i = 0; i < blocks; ++i) total += parts[i];
