@@ -18,6 +18,7 @@
 #include "kernels/table.hpp"
 #include "math/registry.hpp"
 #include "parallel/pool.hpp"
+#include "training/population.hpp"
 #include "training/trainer.hpp"
 #include "training/whole_batch.hpp"
 
@@ -57,6 +58,8 @@ namespace {
 using backpropc::Choice;
 using backpropc::Layer;
 using backpropc::Network;
+using backpropc::Population;
+using backpropc::PopulationSettings;
 using backpropc::Samples;
 using backpropc::Trainer;
 using backpropc::TrainerSettings;
@@ -505,6 +508,44 @@ void test_making() {
   });
 }
 
+// A run of more members than a block has lanes. One of which a number is kept stands between two steps of its own.
+void test_population(const Options& o) {
+  constexpr std::size_t members = 70, epochs = 3;
+  struct Many {
+    std::shared_ptr<Network<float>> shape;
+    std::vector<float> parameters;
+    std::unique_ptr<Population<float>> population;
+
+    explicit Many(const Options& options) : shape(network(options.width)) {
+      const TrainerSettings one = settings(options);
+      PopulationSettings all{one.loss, one.optimizer.index, one.batch_size, one.shuffle, {}, {}};
+      for (std::size_t i = 0; i < members; ++i) {
+        all.members.push_back({i, one.optimizer.parameters, one.regularization, 0});
+        parameters.insert(parameters.end(), shape->parameters(), shape->parameters() + shape->n_parameters());
+      }
+      population = std::make_unique<Population<float>>(*shape, std::move(all));
+    }
+    void run() {
+      std::vector<std::size_t> left;
+      for (std::size_t i = 0; i < members; ++i)
+        if (population->losses(i).training.size() < epochs) left.push_back(i);
+      const Samples<float> training = data().first(samples), held_out = data().first(5);
+      if (!left.empty())
+        population->run(parameters.data(), left, training, &held_out, {epochs, std::uint64_t(-1)}, go_on);
+    }
+  };
+  Many undisturbed(o);
+  undisturbed.run();
+  every_allocation_fails("a population, " + o.name, [&] {
+    const auto many = std::make_shared<Many>(o);
+    return Trial{[=] { many->run(); }, [=] { return many->population->fallen().empty(); },
+                 [=, &undisturbed] {
+                   many->run();
+                   return many->parameters == undisturbed.parameters;
+                 }};
+  });
+}
+
 // A crew is hired anew in each trial; a call does without the part of it that there is no memory for.
 void test_pool() {
   every_allocation_fails("the pool's start", [] {
@@ -536,6 +577,8 @@ int main() {
     }
     test_going_back();
     test_from_outside();
+    for (const Options& o : all_options())
+      if (o.name == "without shuffling" || o.name == "dropout" || o.name == "a sample at a time") test_population(o);
   }
   test_pool();
   return check::result();
