@@ -89,11 +89,12 @@ def _rows(given: Any, name: str, n: int, samples: int) -> list[FloatArray]:
     given = list(given)  # so that each entry is an object with an id of its own
     for i, own in enumerate(given):
         if id(own) not in checked:
-            checked[id(own)] = _checked(own, f"{name}[{i}]", samples)
+            checked[id(own)] = checked_rows(own, f"{name}[{i}]", samples)
     return [checked[id(own)] for own in given]
 
 
-def _checked(own: Any, name: str, samples: int) -> FloatArray:
+def checked_rows(own: Any, name: str, samples: int) -> FloatArray:
+    """Return indices of samples, if they are."""
     found = np.asarray(own)
     if found.ndim != 1 or found.dtype.kind not in "iu":
         raise TypeError(f"{name} is {shown(own)}; it must be a vector of integers, the indices of samples")

@@ -59,6 +59,25 @@ if TYPE_CHECKING:
     Seeds = int | np.random.Generator | ArrayLike | None
 
 
+# What `fit` and `resume` do not keep.
+PASSED_ON = (
+    "x",
+    "t",
+    "checkpoint",
+    "checkpoint_every",
+    "progress",
+    "rows",
+    "validation_rows",
+    "client",
+    "validation_data",
+    "sample_weight",
+    "class_weight",
+    "metrics",
+    "early_stopping",
+    "callbacks",
+)
+
+
 class PopulationHistory:
     """What a population's run recorded: a `History` for each network, and all of them as arrays.
 
@@ -521,26 +540,11 @@ class Population:
             The loss of some networks was not finite: `diverged` tells which. They are as they were before that step,
             and the others have gone on.
         """
-        arguments = {name: value for name, value in locals().items() if name in ARGUMENTS}
+        given = locals()
+        arguments = {name: given[name] for name in ARGUMENTS}
         seeds = self.seeds if seed is None and rng is None else _seeds(seed, rng, self.n)
         run = Run(self, arguments, seeds, whole_number(epochs, "epochs", 0))
-        return self._go(
-            run,
-            x,
-            t,
-            checkpoint,
-            checkpoint_every,
-            progress,
-            rows,
-            validation_rows,
-            client,
-            validation_data=validation_data,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            metrics=metrics,
-            early_stopping=early_stopping,
-            callbacks=callbacks,
-        )
+        return self._go(run, **{name: given[name] for name in PASSED_ON})
 
     def resume(
         self,
@@ -585,27 +589,12 @@ class Population:
         TypeError, ValueError, OSError, ModuleNotFoundError, RuntimeError, KeyboardInterrupt
             As for `fit`.
         """
+        given = locals()
         if self._run is None:
             raise ValueError("there is no run to go on with; fit first, or load a checkpoint")
         if until_epoch is not None:
             self._run.until = whole_number(until_epoch, "until_epoch", 0)
-        return self._go(
-            self._run,
-            x,
-            t,
-            checkpoint,
-            checkpoint_every,
-            progress,
-            rows,
-            validation_rows,
-            client,
-            validation_data=validation_data,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            metrics=metrics,
-            early_stopping=early_stopping,
-            callbacks=callbacks,
-        )
+        return self._go(self._run, **{name: given[name] for name in PASSED_ON})
 
     def _go(
         self,

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from ._arguments import FloatArray, seed_value, shown, truth, whole_number
 from ._candidates import Candidate, candidates_of, generator, log_uniform
 from ._display import _html_table, _text_table
+from ._folds import checked_rows
 from ._samples import samples_for
 from ._weights import ClassWeight
 from .definitions import LOSS
@@ -297,13 +298,11 @@ def _shuffled_folds(k: int, t: FloatArray, rng: np.random.Generator) -> list[Pai
 
 
 def _fold(pair: Any, name: str, samples: int) -> tuple[FloatArray, FloatArray]:
-    from ._folds import _checked
-
     if not isinstance(pair, Sequence) or len(pair) != 2:
         raise TypeError(f"{name} is {shown(pair)}; it must be a pair of the rows to learn from and those to score on")
     own = [np.asarray(rows) for rows in pair]
     own = [np.flatnonzero(rows) if rows.dtype == np.bool_ and rows.shape == (samples,) else rows for rows in own]
-    return _checked(own[0], f"{name}[0]", samples), _checked(own[1], f"{name}[1]", samples)
+    return checked_rows(own[0], f"{name}[0]", samples), checked_rows(own[1], f"{name}[1]", samples)
 
 
 # --- scores -----------------------------------------------------------------------------------------------------------
