@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import shlex
 import shutil
 import sys
 import time
@@ -51,7 +52,7 @@ def main() -> int:
         tallies = _try_out(mutants, options)
     finally:
         shutil.rmtree(build.RUN, ignore_errors=True)
-    text = table(tallies, options.sample, options.seed)
+    text = table(tallies, shlex.join(["./dev", "mutants", *sys.argv[1:]]))
     print(text)
     if options.path is None and not options.quick:
         REPORT.write_text(HEAD + text)

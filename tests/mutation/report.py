@@ -53,8 +53,8 @@ what the compiler must know, where this way of trying cannot change it.
 """
 
 
-def table(tallies: dict[str, Tally], n: int, seed: int) -> str:
-    """Return the table and the survivors, in Markdown."""
+def table(tallies: dict[str, Tally], command: str) -> str:
+    """Return the table, the command that made it, and the survivors, in Markdown."""
     lines = [
         "| folder | possible | drawn | tried | noticed | by time | survived | explained | score |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -64,7 +64,7 @@ def table(tallies: dict[str, Tally], n: int, seed: int) -> str:
         numbers = [tally.possible, tally.tried + len(tally.left_out), tally.tried, tally.killed + tally.timed_out]
         numbers += [tally.timed_out, survived, len(tally.explained)]
         lines.append(f"| {folder} | {' | '.join(map(str, numbers))} | {100 * tally.score:.1f} % |")
-    lines += ["", f"`./dev mutants --sample {n} --seed {seed}`", ""]
+    lines += ["", f"`{command}`", ""]
     for heading, mutants in (
         ("Survivors that are not explained", [str(m) for tally in tallies.values() for m in tally.survivors]),
         ("Explained", [f"{m}: {reason}" for tally in tallies.values() for m, reason in tally.explained]),
