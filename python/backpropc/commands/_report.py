@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,24 @@ if TYPE_CHECKING:
 MOST_CLASSES_SHOWN = 15
 LONGEST_LABEL = 14
 CONFUSIONS_SHOWN = 10
+
+
+def as_json(value: Any) -> str:
+    """Return a report as JSON, which knows no number that is not finite: null stands for it."""
+    return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def in_14(value: float) -> str:
+    """Return a number with five decimals, or of a size that leaves no room for them with an exponent, 14 wide."""
+    return f"{value:>14.5f}" if not 1e7 <= abs(value) < math.inf else f"{value:>14.5e}"
 
 
 def of_outputs(preprocessing: Preprocessing, t: FloatArray, a: FloatArray) -> dict[str, Any]:
@@ -83,6 +103,10 @@ def _shortened(label: str) -> str:
     return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
 
 
+def _categories(n: int) -> str:
+    return "1 category" if n == 1 else f"{n} categories"
+
+
 def of_columns(preprocessing: Preprocessing) -> str:
     """Return in words what a model reads and what it predicts."""
     from .._tables import listed
@@ -93,7 +117,7 @@ def of_columns(preprocessing: Preprocessing) -> str:
     for column in preprocessing.inputs:
         if not isinstance(column, NumberColumn):
             lines.append(
-                f"         {column.column}: {len(column.categories)} categories: {listed(column.categories, 8)}"
+                f"         {column.column}: {_categories(len(column.categories))}: {listed(column.categories, 8)}"
             )
     if not numbers:
         lines[0] = lines[0].replace("       ", "inputs ", 1)
