@@ -109,6 +109,46 @@ def test_no_epochs() -> None:
         bp.History([], {"loss": []}).plot()
 
 
+def test_epochs_are_whole_numbers() -> None:
+    ax = rendered(plot.loss_curves(bp.History([0], {"loss": [2.0]})))
+    assert [tick for tick in ax.get_xticks() if 0.5 < tick < 1.5] == [1.0]
+
+
+def test_the_legend_is_where_no_curve_is() -> None:
+    """Of both axes: a metric that ends at the right in the middle pushes it elsewhere."""
+    n = 50
+    history = bp.History(list(range(n)), {"loss": np.linspace(1, 0.9, n).tolist(), "accuracy": [0.5] * n})
+    ax = rendered(plot.loss_curves(history))
+    figure = ax.get_figure()
+    assert figure is not None
+    right = figure.axes[1]
+    legend = right.get_legend()
+    assert legend is not None
+    box = legend.get_window_extent()
+    for on in (ax, right):
+        for line in on.get_lines():
+            assert not any(box.contains(*point) for point in on.transData.transform(line.get_xydata()))
+
+
+def test_a_dark_style() -> None:
+    """Ink is the style's: nothing is black on black."""
+    with plt.style.context("dark_background"):
+        net = bp.Network([2, 3], activation="softmax", seed=0, initializer=bp.normal(2.0))
+        x = np.array([[-1.0, -2.0], [1.0, 2.0]])
+        drawn = [
+            plot.network_diagram(net_8_3_8()),
+            plot.weight_histograms(net_8_3_8()),
+            plot.hidden_codes(net_8_3_8(), EYE),
+            plot.decision_boundary(net, x, [0, 1]),
+        ]
+        for ax in drawn:
+            rendered(ax)
+            lines = [to_rgb(line.get_color()) for line in ax.get_lines()]
+            edges = [tuple(edge[:3]) for each in ax.collections for edge in np.atleast_2d(each.get_edgecolor())]
+            assert (0.0, 0.0, 0.0) not in {*lines, *edges}
+    assert to_rgb(rendered(plot.hidden_codes(net_8_3_8(), EYE)).get_lines()[-1].get_color()) == (0.0, 0.0, 0.0)
+
+
 # --- the network ------------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +190,17 @@ def test_histograms_count_every_value() -> None:
     assert [text.split("\n")[0] for text in texts(ax)] == ["n = 15", "n = 40"]
     values = net.trace(EYE[:5], EYE[:5]).a[1].astype(float)
     assert f"mean {values.mean():.3g}" in texts(ax)[0]
+
+
+def test_deep_networks_have_room() -> None:
+    """What is written beside the histograms of one layer does not reach into the next; a figure fits on a screen."""
+    deep = bp.Network([4, *[8] * 12, 2], seed=0)
+    ax = rendered(plot.weight_histograms(deep))
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert all(below.y1 <= above.y0 + 0.5 for below, above in zip(boxes, boxes[1:], strict=False))
+    figure = plot.network_diagram(deep).get_figure(root=True)
+    assert figure is not None
+    assert figure.get_size_inches()[0] <= 16.0
 
 
 def test_what_is_no_network() -> None:
@@ -239,6 +290,15 @@ def test_counts_in_a_confusion_matrix() -> None:
     assert len(texts(plot.confusion_matrix(np.arange(30), np.eye(30)))) == 0  # too many for numbers
 
 
+@pytest.mark.parametrize("n", [30, 200])
+def test_names_of_many_classes_do_not_meet(n: int) -> None:
+    ax = rendered(plot.confusion_matrix(np.arange(n), np.eye(n)))
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: (box.x0, box.y0))
+        assert len(boxes) >= 20
+        assert not any(one.overlaps(other) for one, other in zip(boxes, boxes[1:], strict=False))
+
+
 def test_two_classes_from_one_unit() -> None:
     ax = rendered(plot.confusion_matrix(np.array([[0.0], [1.0], [1.0]]), np.array([[0.2], [0.4], [0.9]])))
     assert [int(text) for text in texts(ax)] == [1, 0, 1, 1]
@@ -269,7 +329,27 @@ def test_the_plane_is_what_predict_says_of_it() -> None:
     assert np.asarray(mesh.get_array()).reshape(21, 21).tolist() == wanted
     legend = ax.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["class 0", "class 1"]
+    found = sorted({0, 1, *np.ravel(wanted).tolist()})
+    assert [text.get_text() for text in legend.get_texts()] == [f"class {k}" for k in found]
+
+
+def test_the_classes_of_the_plane_have_names_without_samples() -> None:
+    """And ten classes can be told apart: color and marker together are of one only."""
+    net = bp.Network([2, 10], activation="softmax", seed=0, initializer=bp.normal(2.0))
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    legend = rendered(plot.decision_boundary(net, x, resolution=50)).get_legend()
+    assert legend is not None
+    assert len(legend.get_texts()) == len(np.unique(net.predict(x).argmax(axis=1)))
+    ax = rendered(plot.decision_boundary(net, x, np.arange(100) % 10, resolution=50))
+    looks = {
+        (tuple(each.get_facecolor()[0]), each.get_paths()[0].vertices.shape, float(each.get_paths()[0].vertices.sum()))
+        for each in ax.collections
+        if isinstance(each, PathCollection)
+    }
+    assert len(looks) == 10
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [f"class {k}" for k in range(10)]
 
 
 @pytest.mark.parametrize("t", [None, [0, 1], [[0.0], [1.0]], [[1, 0], [0, 1]]], ids=str)
