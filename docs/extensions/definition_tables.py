@@ -44,16 +44,18 @@ HEADS = {
 
 
 def _call(entry: dict[str, Any]) -> str:
-    """Return how an object of this definition is written, with its defaults."""
+    """Return how this definition is written: as a name, or as an object with its defaults, to which others may link."""
     parts = [p["name"] if p["default"] is None else f"{p['name']}={p['default']!r}" for p in entry["parameters"]]
-    return f"bp.{entry['name']}({', '.join(parts)})" if parts else f'"{entry["name"]}"'
+    if not parts:
+        return f'`"{entry["name"]}"`'
+    return f"```{{py:class}} backpropc.{entry['name']}({', '.join(parts)})\n```"
 
 
 def _section(entry: dict[str, Any]) -> str:
-    lines = [f"## {entry['name']}", "", f"`{_call(entry)}`", ""]
+    lines = [f"## {entry['name']}", "", _call(entry), ""]
     if entry.get("alias"):
         lines += [f"Also called `{entry['alias']}`.", ""]
-    lines += ["```{code-block} text", entry["formula"], "```", ""]
+    lines += ["```{code-block} text", *entry["formula"].replace("; ", "\n").splitlines(), "```", ""]
     if "targets" in entry:
         lines += [f"Targets: {TARGETS[entry['targets']]}.", ""]
     if entry["source"]:
@@ -67,7 +69,8 @@ def _section(entry: dict[str, Any]) -> str:
 
 def _page(title: str, family: Family) -> str:
     sections = [_section(family.classes[name].entry) for name in family.names]
-    return "\n".join([f"# {title.capitalize()}", "", HEADS[title], "", *sections])
+    names = f"```{{py:data}} backpropc.{title.upper()}\nTheir names, a tuple of str.\n```\n"
+    return "\n".join([f"# {title.capitalize()}", "", HEADS[title], "", names, *sections])
 
 
 def _schedules() -> str:

@@ -170,7 +170,7 @@ def as_number(text: str) -> float | None:
 
 
 def disguised_number(texts: Collection[str | None]) -> str | None:
-    """Return one of the texts of a column that are all numbers, but not as `as_number` reads them: 3,14 or 1 000 or 5%."""
+    """Return one of the texts of a column that are all numbers, but not all as `as_number` reads them: 3,14 or 5%."""
     disguised = None
     for text in texts:
         if text is not None and as_number(text) is None:
@@ -311,7 +311,8 @@ def _csv_rows(file: Any, path: str, delimiter: str | None) -> Iterator[tuple[int
             begin = line + reader.line_num
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path} is not UTF-8 text: {_where_not_utf8(path)}{error.reason}; convert it, as by iconv -f latin1 -t utf-8"
+            f"{path} is not UTF-8 text: {_where_not_utf8(path)}{error.reason}; convert it, as by "
+            "iconv -f latin1 -t utf-8"
         ) from None
     except csv.Error as error:
         raise ValueError(f"{path}, line {begin}: {error}: is a quotation mark missing?") from None

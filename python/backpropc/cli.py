@@ -17,7 +17,6 @@ from . import __version__
 from .commands import COMMANDS
 from .commands._options import UsageError
 
-
 DESCRIPTION = """\
 Backpropagation on dense networks: from a table to a trained network in a file, to what it predicts, and to a form that
 other programs read.

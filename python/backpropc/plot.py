@@ -144,7 +144,7 @@ def _free_place(points: FloatArray) -> str:
     def crowd(place: str) -> int:
         row, column = place.split()
         x, y = (points - [horizontal[column], vertical[row]]).T
-        return int(np.count_nonzero((0.0 <= x) & (x <= 0.45) & (0.0 <= y) & (y <= 0.38)))
+        return int(np.count_nonzero((x >= 0.0) & (x <= 0.45) & (y >= 0.0) & (y <= 0.38)))
 
     return min((f"{row} {column}" for row, column in product(vertical, horizontal)), key=crowd)
 

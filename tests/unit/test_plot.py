@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 import backpropc as bp
 from backpropc import cli, plot
@@ -197,9 +199,9 @@ def test_deep_networks_have_room() -> None:
     deep = bp.Network([4, *[8] * 12, 2], seed=0)
     ax = rendered(plot.weight_histograms(deep))
     boxes = [text.get_window_extent() for text in ax.texts]
-    assert all(below.y1 <= above.y0 + 0.5 for below, above in zip(boxes, boxes[1:], strict=False))
-    figure = plot.network_diagram(deep).get_figure(root=True)
-    assert figure is not None
+    assert all(below.y1 <= above.y0 + 0.5 for below, above in pairwise(boxes))
+    figure = plot.network_diagram(deep).figure
+    assert isinstance(figure, Figure)
     assert figure.get_size_inches()[0] <= 16.0
 
 
@@ -296,7 +298,7 @@ def test_names_of_many_classes_do_not_meet(n: int) -> None:
     for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
         boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: (box.x0, box.y0))
         assert len(boxes) >= 20
-        assert not any(one.overlaps(other) for one, other in zip(boxes, boxes[1:], strict=False))
+        assert not any(one.overlaps(other) for one, other in pairwise(boxes))
 
 
 def test_two_classes_from_one_unit() -> None:

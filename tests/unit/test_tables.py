@@ -16,7 +16,7 @@ import pytest
 
 import backpropc as bp
 from backpropc import cli, io
-from backpropc._tables import Table, read_table
+from backpropc._tables import Column, Table, read_table
 from backpropc.commands.train import _split
 from backpropc.preprocessing import CategoryColumn, NumberColumn
 from safetensors_files import with_configuration
@@ -67,6 +67,12 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def report(capsys: pytest.CaptureFixture[str], data: Path, net: Path, *options: object) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(run(capsys, "train", data, "-o", net, "--json", *options))
     return found
+
+
+def columns_of(path: Path) -> list[Column]:
+    """Every column of a table, each of which must be of numbers or of texts."""
+    table = read_table(str(path))
+    return [table.column(name) for name in table.columns]
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -205,7 +211,15 @@ def write_text(path: Path, text: str) -> Path:
         '"a", "b", "t"\n1, "x", "2.5"\n2,   "y", 3.5\n',
         "a,b,t\n+1,x,25e-1\n2.,y,3.50\n",
     ],
-    ids=["plain", "BOM and CRLF", "semicolons", "tabs", "quotes and blanks", "quotes after blanks", "ways to write a number"],
+    ids=[
+        "plain",
+        "BOM and CRLF",
+        "semicolons",
+        "tabs",
+        "quotes and blanks",
+        "quotes after blanks",
+        "ways to write a number",
+    ],
 )
 def test_ways_to_write_a_csv(text: str, tmp_path: Path) -> None:
     table = read_table(str(write_text(tmp_path / "d.csv", text)))
@@ -244,8 +258,7 @@ def test_long_tables(tmp_path: Path) -> None:
     for last, says in (("1_0,1,k", "'1_0' is not a number"), ("1,inf,k", "'inf' is not a finite"), ("1,1", "2 fields")):
         path = write_text(tmp_path / "d.csv", "i,x,k\n" + "\n".join([*rows, last]) + "\n")
         with pytest.raises(ValueError, match=f"line 5002.*{says}"):
-            table = read_table(str(path))
-            [table.column(name) for name in table.columns]
+            columns_of(path)
 
 
 def test_large_whole_numbers_are_numbers(tmp_path: Path) -> None:
@@ -352,7 +365,10 @@ def test_a_first_line_taken_for_data(capsys: pytest.CaptureFixture[str], tmp_pat
     ("content", "says"),
     [
         (b"\xff\xfea\x00,\x00t\x00", "is not UTF-8 text: line 1"),
-        (b"a,t\n" + b"x,1\n" * 9000 + b"\xe4,1\n", "is not UTF-8 text: line 9002: invalid continuation byte; convert it"),
+        (
+            b"a,t\n" + b"x,1\n" * 9000 + b"\xe4,1\n",
+            "is not UTF-8 text: line 9002: invalid continuation byte; convert it",
+        ),
         (b"a,t\n\x00x,1\n", "has characters that cannot be printed"),
     ],
 )

@@ -262,7 +262,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the demo's options."""
     count, seed = _options.integer(1), _options.integer(0, 2**64 - 1)
     parser.add_argument(
-        "--epochs", type=count, metavar="N", default=DEFAULT_EPOCHS, help="times each input is seen (default: %(default)s)"
+        "--epochs",
+        type=count,
+        metavar="N",
+        default=DEFAULT_EPOCHS,
+        help="times each input is seen (default: %(default)s)",
     )
     parser.add_argument(
         "--learning-rate",

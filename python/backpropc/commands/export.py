@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", choices=("c", "onnx"), required=True, help="what to write")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write")
     parser.add_argument(
-        "--opset", type=_options.integer(1), metavar="N", help="onnx: version of the operators (default: the lowest that has them)"
+        "--opset",
+        type=_options.integer(1),
+        metavar="N",
+        help="onnx: version of the operators (default: the lowest that has them)",
     )
     parser.add_argument(
         "--bare", action="store_true", help="leave out what train learned of the table: the network alone"

@@ -190,7 +190,9 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         found = {} if diagnosis is None else {"diagnosis": [asdict(each) for each in diagnosis.complaints]}
         print(
-            _report.as_json({"file": options.output, "epochs": trainer.epoch, "seconds": seconds, "parts": reports} | found)
+            _report.as_json(
+                {"file": options.output, "epochs": trainer.epoch, "seconds": seconds, "parts": reports} | found
+            )
         )
     else:
         print(f"\n{_report.in_words(preprocessing, reports)}\n")
@@ -250,8 +252,8 @@ def _check_columns(table: Table, names: list[str], categorical: list[str]) -> No
         if text is not None:
             row = column.texts.index(text)
             raise ValueError(
-                f"{table.place(row, name)}: {text!r} looks like a number, but numbers must be written as 1234.5, without "
-                f"commas, blanks and units; if it is the name of a category, give --categorical {name!r}"
+                f"{table.place(row, name)}: {text!r} looks like a number, but numbers must be written as 1234.5, "
+                f"without commas, blanks and units; if it is the name of a category, give --categorical {name!r}"
             )
 
 
@@ -315,8 +317,9 @@ def _learn_targets(table: Table, names: list[str], is_classifier: bool) -> tuple
 
 
 def _split(table: Table, label: str | None, share: float, seed: int) -> tuple[Any, Any]:
-    """Return the rows to train on and those held out: of each class the same share, rounded so that the sum is right,
-    but never all.
+    """Return the rows to train on and those held out: of each class the same share, but never all.
+
+    It is rounded so that small classes add up to the share too.
     """
     order = np.random.Philox(key=(SPLIT_STREAM << 64) + seed).random_raw(len(table))
     texts = [""] * len(table) if label is None else table.columns[label].texts
