@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,6 +34,15 @@ MOST_COUNTED = 20  # classes in a confusion matrix with numbers in it
 MOST_TICKS = 40
 MOST_IN_LEGEND = 20
 WIDEST = 16.0  # inches
+Place = Literal["upper right", "upper left", "center right", "center left", "lower right", "lower left"]
+PLACES: dict[Place, tuple[float, float]] = {  # of a legend: where its lower left corner is, about
+    "upper right": (0.55, 0.62),
+    "upper left": (0.0, 0.62),
+    "center right": (0.55, 0.31),
+    "center left": (0.0, 0.31),
+    "lower right": (0.55, 0.0),
+    "lower left": (0.0, 0.0),
+}
 
 
 def _axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
@@ -55,12 +64,12 @@ def _ink() -> str:
     return str(mpl.rcParams["text.color"])
 
 
-def _paper() -> tuple[float, float, float]:
+def _paper() -> str:
     """Return the color of the background in the present style."""
     import matplotlib as mpl
-    from matplotlib.colors import to_rgb
+    from matplotlib.colors import to_hex
 
-    return to_rgb(mpl.rcParams["axes.facecolor"])
+    return to_hex(mpl.rcParams["axes.facecolor"])
 
 
 def _color(index: int) -> str:
@@ -134,19 +143,17 @@ def loss_curves(history: History, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _free_place(points: FloatArray) -> str:
+def _free_place(points: FloatArray) -> Place:
     """Return the place for a legend where the fewest points are, by their places from 0 to 1 along both sides.
 
     Matplotlib's own "best" looks at one of two Axes that share a place, and complains of being slow.
     """
-    vertical, horizontal = {"upper": 0.62, "center": 0.31, "lower": 0.0}, {"right": 0.55, "left": 0.0}
 
-    def crowd(place: str) -> int:
-        row, column = place.split()
-        x, y = (points - [horizontal[column], vertical[row]]).T
+    def crowd(place: Place) -> int:
+        x, y = (points - PLACES[place]).T
         return int(np.count_nonzero((x >= 0.0) & (x <= 0.45) & (y >= 0.0) & (y <= 0.38)))
 
-    return min((f"{row} {column}" for row, column in product(vertical, horizontal)), key=crowd)
+    return min(PLACES, key=crowd)
 
 
 def _curve(ax: Axes, x: FloatArray, y: Sequence[float], name: str, color: str, style: str, marker: str) -> None:
