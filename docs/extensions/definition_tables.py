@@ -44,7 +44,7 @@ HEADS = {
 
 
 def _definition(entry: dict[str, Any]) -> list[str]:
-    """Return how it is written, as a name, or as an object with its defaults, to which others may link; and what it is."""
+    """Return how it is written, a name or an object with its defaults, to which others may link, and what it is."""
     parts = [p["name"] if p["default"] is None else f"{p['name']}={p['default']!r}" for p in entry["parameters"]]
     formula = ["```{code-block} text", *(line.strip() for line in entry["formula"].split(";")), "```"]
     if not parts:

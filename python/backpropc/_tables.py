@@ -306,7 +306,7 @@ def _csv_rows(file: Any, path: str, delimiter: str | None) -> Iterator[tuple[int
         reader = csv.reader(_chained(first, file), delimiter=found, skipinitialspace=True, strict=True)
         begin = line
         for row in reader:
-            if any(field.strip() for field in row):
+            if len(row) > 1 or any(field.strip() for field in row):
                 yield begin, row
             begin = line + reader.line_num
     except UnicodeDecodeError as error:

@@ -546,6 +546,16 @@ def test_filled_values_count_as_the_mean(capsys: pytest.CaptureFixture[str], tmp
     assert filled == mean
 
 
+def test_a_row_without_a_value_is_a_row(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
+    """What is predicted stays beside what it was predicted of; only lines with nothing on them are left out."""
+    data = write_text(tmp_path / "d.csv", "a,c,t\n" + "".join(f"{i},{'uv'[i % 2]},{i}.5\n" for i in range(30)))
+    report(capsys, data, net, "--target", "t", "--missing", "fill", "--epochs", 3)
+    gap = write_text(tmp_path / "new.csv", "a,c\n1,u\n,\n\n3,v\n")
+    assert len(run(capsys, "predict", net, gap).splitlines()) == 4
+    report(capsys, data, net, "--target", "t", "--epochs", 3)
+    assert "line 3, column 'a': the value is missing" in complaint(capsys, "predict", net, gap)
+
+
 def test_a_network_without_a_table(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
     network = bp.Network([2, 3], seed=0)
     network.save(net)
