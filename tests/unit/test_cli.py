@@ -221,6 +221,12 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "backpropc: nowhere.safetensors: No such file or directory\n"
 
 
+def test_what_is_no_file_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n" * 9)
+    assert cli.main(["info", str(tmp_path / "table.csv")]) == 1
+    assert capsys.readouterr().err.endswith("is it a safetensors file?\n")
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_fits_a_terminal(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
