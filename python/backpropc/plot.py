@@ -49,8 +49,8 @@ def _axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
     if ax is not None:
         from matplotlib.axes import Axes as kind
 
-        if not isinstance(ax, kind):
-            raise TypeError(f"ax is {shown(ax)}; it must be a matplotlib Axes")
+        if not isinstance(ax, kind) or ax.name == "3d":
+            raise TypeError(f"ax is {shown(ax)}; it must be a matplotlib Axes, and a flat one")
         return ax
     import matplotlib.pyplot as plt
 
@@ -180,8 +180,17 @@ def network_diagram(net: Network, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    ValueError
+        A weight or a bias is not finite.
     """
     net = _network(net)
+    for i, layer in enumerate(net.layers):
+        for name, values in (("w", layer.w), ("b", layer.b)):
+            if not np.isfinite(values).all():
+                raise ValueError(f"net.layers[{i}].{name} has values that are not finite; they cannot be drawn")
     ax = _axes(ax, (min(2.2 * len(net.sizes), WIDEST), 5.0))
     places = [_places(n) for n in net.sizes]
     largest = {
@@ -245,6 +254,8 @@ def _rgb(color: str) -> tuple[float, float, float]:
 def weight_histograms(net: Network, ax: Axes | None = None) -> Axes:
     """Draw the histogram of each layer's weights, one above the other, the first layer lowest.
 
+    Weights that are not finite are counted, not drawn.
+
     Parameters
     ----------
     net : Network
@@ -297,7 +308,8 @@ def _activations(net: Network, x: ArrayLike) -> list[FloatArray]:
 def _ridges(ax: Axes | None, data: Sequence[FloatArray], names: Sequence[str], label: str) -> Axes:
     ax = _axes(ax, (6.4, max(4.8, 0.6 * len(data))))
     finite = [values[np.isfinite(values)].astype(np.float64) for values in data]
-    low, high = min(v.min() for v in finite), max(v.max() for v in finite)
+    together = np.concatenate(finite)
+    low, high = (together.min(), together.max()) if together.size else (0.0, 0.0)
     margin = 0.02 * (high - low) or 0.5
     edges = np.linspace(low - margin, high + margin, 61)
     for i, values in enumerate(finite):
@@ -306,7 +318,11 @@ def _ridges(ax: Axes | None, data: Sequence[FloatArray], names: Sequence[str], l
         color = COLORS[i % (len(COLORS) - 1)]
         ax.stairs(heights + i, edges, baseline=i, fill=True, color=color, alpha=0.5)
         ax.stairs(heights + i, edges, baseline=i, color=color)
-        text = f"n = {values.size:,}\nmean {values.mean():.3g}\ns.d. {values.std():.3g}"
+        text = f"n = {values.size:,}"
+        if values.size:
+            text += f"\nmean {values.mean():.3g}\ns.d. {values.std():.3g}"
+        if values.size < data[i].size:
+            text += f"\n{data[i].size - values.size:,} not finite"
         ax.text(1.02, i + 0.4, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
     ax.grid(False)
     ax.axvline(0.0, color=_ink(), linewidth=0.8, alpha=0.4)

@@ -74,6 +74,12 @@ def test_each_makes_a_figure_of_its_own(draw: Callable[[Any], Axes]) -> None:
     assert len(plt.get_fignums()) == 1
 
 
+def test_an_axes_that_is_not_flat() -> None:
+    ax = plt.figure().add_subplot(projection="3d")
+    with pytest.raises(TypeError, match="it must be a matplotlib Axes, and a flat one"):
+        plot.hidden_codes(net_8_3_8(), EYE, ax)
+
+
 def test_matplotlib_is_imported_when_something_is_drawn() -> None:
     script = "import sys, backpropc.plot, backpropc.commands; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
@@ -203,6 +209,21 @@ def test_deep_networks_have_room() -> None:
     figure = plot.network_diagram(deep).figure
     assert isinstance(figure, Figure)
     assert figure.get_size_inches()[0] <= 16.0
+
+
+def test_numbers_that_are_not_finite() -> None:
+    """Of a network that has gone wrong: histograms count them, a diagram cannot show them."""
+    net = net_8_3_8()
+    net.layers[0].w[:] = np.nan
+    net.layers[1].w[0, :2] = np.inf
+    notes = texts(rendered(plot.weight_histograms(net)))
+    assert notes[0] == "n = 0\n24 not finite"
+    assert notes[1].startswith("n = 22\n")
+    assert notes[1].endswith("\n2 not finite")
+    net.layers[1].w[:] = np.nan
+    rendered(plot.weight_histograms(net))
+    with pytest.raises(ValueError, match=r"net\.layers\[0\]\.w has values that are not finite"):
+        plot.network_diagram(net)
 
 
 def test_what_is_no_network() -> None:
