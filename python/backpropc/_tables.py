@@ -25,8 +25,9 @@ from ._files import open_to_read
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
 DELIMITERS = ",;\t|"
-LIKE_A_NUMBER = re.compile(r"[-+]?[$€£]? ?(\d+([,' ]\d+)*(\.\d+)?|\d{1,3}(\.\d{3})+,\d+) ?[%$€£]?")
+LIKE_A_NUMBER = re.compile(r"[-+−]?[$€£]? ?(\d+([,' ]\d+)*(\.\d+)?|\d{1,3}(\.\d{3})+,\d+) ?[%$€£]?")
 ROWS_AT_A_TIME = 1000
+NOT_TEXT = (b"PK", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # how .xlsx and .zip, .xls, and .gz begin
 HEADERS = ("auto", "yes", "no")
 FORMATS = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
 
@@ -310,24 +311,24 @@ def _csv_rows(file: Any, path: str, delimiter: str | None) -> Iterator[tuple[int
                 yield begin, row
             begin = line + reader.line_num
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 text: {_where_not_utf8(path)}{error.reason}; convert it, as by "
-            "iconv -f latin1 -t utf-8"
-        ) from None
+        raise ValueError(f"{path} is not UTF-8 text: {_why_not_utf8(path, error.reason)}") from None
     except csv.Error as error:
         raise ValueError(f"{path}, line {begin}: {error}: is a quotation mark missing?") from None
 
 
-def _where_not_utf8(path: str) -> str:
-    """Return in words which line is not; nothing of what can be read only once."""
-    if os.path.isfile(path):
-        with open(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    line.decode()
-                except UnicodeDecodeError:
-                    return f"line {number}: "
-    return ""
+def _why_not_utf8(path: str, reason: str) -> str:
+    """Return in words what it is instead, or which line is not, and what to do; of a pipe, the reason alone."""
+    if not os.path.isfile(path):
+        return reason
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1 and line.startswith(NOT_TEXT):
+                return "it is a spreadsheet, or compressed; save the table as CSV"
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return f"line {number}: {reason}; convert it, as by iconv -f latin1 -t utf-8"
+    return reason
 
 
 def _chained(first: str, file: Any) -> Iterator[str]:

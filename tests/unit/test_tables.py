@@ -340,6 +340,7 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
     "decimal comma": ("a;t\n0,5;1\n1,25;2\n", [], "line 2, column 'a': '0,5' looks like a number, but numbers must be"),
     "thousands": ('a,t\n1,2\n3,"1,000"\n', [], "line 3, column 't': '1,000' looks like a number"),
     "German thousands": ("a;t\n1.234,5;1\n2,5;2\n", [], "line 2, column 'a': '1.234,5' looks like a number"),
+    "another minus": ("a,t\n\u22125,1\n\u22126,2\n", [], "'\u22125' looks like a number"),
     "percent": ("a,t\n5%,1\n10 %,2\n", [], "give --categorical 'a'"),
     "text for a regression": ("a,t\n1,2\n2,x\n", ["--task", "regression"], "line 3, column 't': 'x' is not a number"),
     "beyond scaling": ("a,t\n1e308,1.5\n-1e308,2.5\n", [], "cannot be scaled; write them in another unit"),
@@ -369,6 +370,7 @@ def test_a_first_line_taken_for_data(capsys: pytest.CaptureFixture[str], tmp_pat
             b"a,t\n" + b"x,1\n" * 9000 + b"\xe4,1\n",
             "is not UTF-8 text: line 9002: invalid continuation byte; convert it",
         ),
+        (b"PK\x03\x04\xff,\n", "it is a spreadsheet, or compressed; save the table as CSV"),
         (b"a,t\n\x00x,1\n", "has characters that cannot be printed"),
     ],
 )
@@ -456,6 +458,14 @@ def test_a_target_that_is_categorical_is_classes(capsys: pytest.CaptureFixture[s
     data = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},{i % 3}.5\n" for i in range(30)))
     assert "accuracy" in report(capsys, data, net, "--target", "t", "--categorical", "t")["parts"]["held out"]
     assert "r2" in report(capsys, data, net, "--target", "t")["parts"]["held out"]
+
+
+def test_classes_may_look_like_numbers_where_they_are_said_to_be_classes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path
+) -> None:
+    data = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},{i % 3} %\n" for i in range(30)))
+    assert "give --categorical 't'" in complaint(capsys, "train", data, "--target", "t", "-o", net)
+    report(capsys, data, net, "--target", "t", "--task", "classification", "--epochs", 1)
 
 
 def test_small_classes_are_held_out_too(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:

@@ -224,7 +224,8 @@ def _read(options: argparse.Namespace) -> tuple[Preprocessing, _Part, _Part | No
         if name in ignored:
             raise ValueError(f"column {name!r} is the target, and given by --ignore; it must be one of them")
     inputs = [name for name in table.columns if name not in {*targets, *ignored}]
-    _check_columns(table, [*inputs, *targets], categorical)
+    are_classes = targets if options.task == "classification" else []
+    _check_columns(table, [*inputs, *targets], [*categorical, *are_classes])
     if not inputs:
         raise ValueError(
             f"{options.data} has no column but the target and those ignored; there is nothing to learn from"
