@@ -30,25 +30,31 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=26)
 
 
-def _filled(text: str) -> str:
+def _filled(text: str, hanging: int = 0) -> str:
     """Return paragraphs in lines as long as the terminal's, as argparse makes the rest of the help."""
-    width = max(shutil.get_terminal_size().columns - 2, 20)
-    return "\n\n".join(textwrap.fill(paragraph, width) for paragraph in text.split("\n\n"))
+    width = max(shutil.get_terminal_size().columns - 2, hanging + 20)
+    return "\n\n".join(textwrap.fill(each, width, subsequent_indent=" " * hanging) for each in text.split("\n\n"))
+
+
+def _listed() -> str:
+    """Return the commands, a paragraph each beside its name, and how to learn more."""
+    column = max(map(len, COMMANDS)) + 4
+    lines = [_filled(f"  {name}".ljust(column) + command.HELP, column) for name, command in COMMANDS.items()]
+    return "\n".join(["commands:", *lines, "", "backpropc COMMAND --help tells all of a command"])
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="backpropc",
         description=_filled(DESCRIPTION),
-        epilog="backpropc COMMAND --help tells what a command does and all that it takes",
+        epilog=_listed(),
         formatter_class=_HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"backpropc {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, help="one of the commands below")
     for name, command in COMMANDS.items():
         of_command = commands.add_parser(
             name,
-            help=command.HELP,
             description=_filled(command.DESCRIPTION),
             epilog=getattr(command, "EPILOG", None),
             formatter_class=_HelpFormatter,
