@@ -477,6 +477,17 @@ def test_small_classes_are_held_out_too(capsys: pytest.CaptureFixture[str], tmp_
     assert list(report(capsys, alone, net, "--target", "t", "--epochs", 1)["parts"]) == ["training"]
 
 
+def test_wide_letters_keep_the_confusion_matrix_in_columns(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path
+) -> None:
+    labels = ("日本", "e\u0301te\u0301", "hiver")
+    data = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},{labels[i % 3]}\n" for i in range(30)))
+    lines = run(capsys, "train", data, "--target", "t", "--epochs", 1, "-o", net).splitlines()
+    shown = [line.replace("\u0301", "").replace("日本", "xxxx") for line in lines]
+    at = next(i for i, line in enumerate(shown) if line.startswith("confusion matrix"))
+    assert len({len(line) for line in shown[at + 2 : at + 6]}) == 1
+
+
 def test_a_number_too_long_for_its_column(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
     data = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},{i * i}.5\n" for i in range(30)))
     options = ("--optimizer", "SGD", "--learning-rate", 1e3, "--epochs", 2, "--batch-size", 30, "--dtype", "float64")

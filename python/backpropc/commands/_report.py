@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from unicodedata import combining, east_asian_width
 
 import numpy as np
 
@@ -90,13 +91,22 @@ def _confusions(report: Mapping[str, Any], part: str) -> str:
         pairs.sort(key=lambda pair: -pair[0])
         head = f"most frequent confusions ({part}): the true class, what was predicted"
         return "\n".join([head, *(f"{n:>6}  {true}, {wrong}" for n, true, wrong in pairs[:CONFUSIONS_SHOWN])])
-    left = max(map(len, labels))
-    widths = [max(len(label), *(len(str(row[j])) for row in matrix)) for j, label in enumerate(labels)]
+    left = max(map(_columns, labels))
+    widths = [max(_columns(label), *(len(str(row[j])) for row in matrix)) for j, label in enumerate(labels)]
     lines = [f"confusion matrix ({part}): rows are the true class, columns what was predicted", ""]
-    lines.append(" " * left + "".join(f"  {label:>{w}}" for label, w in zip(labels, widths, strict=True)))
+    lines.append(" " * left + "".join(f"  {_right(label, w)}" for label, w in zip(labels, widths, strict=True)))
     for label, row in zip(labels, matrix, strict=True):
-        lines.append(f"{label:>{left}}" + "".join(f"  {n:>{w}}" for n, w in zip(row, widths, strict=True)))
+        lines.append(_right(label, left) + "".join(f"  {n:>{w}}" for n, w in zip(row, widths, strict=True)))
     return "\n".join(lines)
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: letters of East Asia two each, combining marks none."""
+    return sum(0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def _right(text: str, width: int) -> str:
+    return " " * (width - _columns(text)) + text
 
 
 def _shortened(label: str) -> str:
