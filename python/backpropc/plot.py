@@ -137,6 +137,8 @@ def loss_curves(history: History, ax: Axes | None = None) -> Axes:
             _curve(right, epochs, values, name, COLORS[2 + i % 5], "--" if name.startswith("val_") else ":", marker)
         right.set_ylabel(", ".join(name for name in metrics if not name.startswith("val_")))
         curves += [(right, line) for line in right.get_lines()]
+    for on, _ in curves:
+        on.autoscale_view()  # now, so that the places below are those of the picture
     points = [on.transAxes.inverted().transform(on.transData.transform(line.get_xydata())) for on, line in curves]
     handles = [line for _, line in curves]
     curves[-1][0].legend(handles, [str(line.get_label()) for line in handles], loc=_free_place(np.concatenate(points)))

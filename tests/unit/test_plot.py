@@ -122,18 +122,20 @@ def test_epochs_are_whole_numbers() -> None:
     assert [tick for tick in ax.get_xticks() if 0.5 < tick < 1.5] == [1.0]
 
 
-def test_the_legend_is_where_no_curve_is() -> None:
+@pytest.mark.parametrize("metric", [None, [0.5] * 50, np.linspace(0, 9, 50).tolist()], ids=["none", "flat", "rising"])
+@pytest.mark.parametrize(
+    "losses",
+    [np.linspace(1, 0.9, 50), np.linspace(4, 5, 50), np.geomspace(9, 0.01, 50)],
+    ids=["falling", "rising", "log"],
+)
+def test_the_legend_is_where_no_curve_is(losses: Any, metric: list[float] | None) -> None:
     """Of both axes: a metric that ends at the right in the middle pushes it elsewhere."""
-    n = 50
-    history = bp.History(list(range(n)), {"loss": np.linspace(1, 0.9, n).tolist(), "accuracy": [0.5] * n})
+    history = bp.History(list(range(50)), {"loss": losses.tolist(), **({} if metric is None else {"accuracy": metric})})
     ax = rendered(plot.loss_curves(history))
     figure = ax.get_figure()
     assert figure is not None
-    right = figure.axes[1]
-    legend = right.get_legend()
-    assert legend is not None
-    box = legend.get_window_extent()
-    for on in (ax, right):
+    box = next(legend for each in figure.axes if (legend := each.get_legend()) is not None).get_window_extent()
+    for on in figure.axes:
         for line in on.get_lines():
             assert not any(box.contains(*point) for point in on.transData.transform(line.get_xydata()))
 
