@@ -42,6 +42,7 @@ html_static_path = ["style"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
+html_sidebars = {"index": [], "tutorial": []}  # which have no section to lead through
 html_theme_options = {
     "navigation_with_keys": True,
     "show_prev_next": True,

@@ -43,17 +43,20 @@ HEADS = {
 }
 
 
-def _call(entry: dict[str, Any]) -> str:
-    """Return how an object of this definition is written, with its defaults."""
+def _definition(entry: dict[str, Any]) -> list[str]:
+    """Return how it is written, a name or an object with its defaults, to which others may link, and what it is."""
     parts = [p["name"] if p["default"] is None else f"{p['name']}={p['default']!r}" for p in entry["parameters"]]
-    return f"bp.{entry['name']}({', '.join(parts)})" if parts else f'"{entry["name"]}"'
+    formula = ["```{code-block} text", *(line.strip() for line in entry["formula"].split(";")), "```"]
+    if not parts:
+        return [f'`"{entry["name"]}"`', "", *formula, ""]
+    signature = f"backpropc.{entry['name']}({', '.join(parts)})"
+    return [f"````{{py:class}} {signature}", ":no-contents-entry:", "", *formula, "````", ""]
 
 
 def _section(entry: dict[str, Any]) -> str:
-    lines = [f"## {entry['name']}", "", f"`{_call(entry)}`", ""]
+    lines = [f"## {entry['name']}", "", *_definition(entry)]
     if entry.get("alias"):
         lines += [f"Also called `{entry['alias']}`.", ""]
-    lines += ["```{code-block} text", entry["formula"], "```", ""]
     if "targets" in entry:
         lines += [f"Targets: {TARGETS[entry['targets']]}.", ""]
     if entry["source"]:
@@ -67,7 +70,8 @@ def _section(entry: dict[str, Any]) -> str:
 
 def _page(title: str, family: Family) -> str:
     sections = [_section(family.classes[name].entry) for name in family.names]
-    return "\n".join([f"# {title.capitalize()}", "", HEADS[title], "", *sections])
+    names = f"```{{py:data}} backpropc.{title.upper()}\n:no-contents-entry:\n\nTheir names, a tuple of str.\n```\n"
+    return "\n".join([f"# {title.capitalize()}", "", HEADS[title], "", names, *sections])
 
 
 def _schedules() -> str:
@@ -86,13 +90,17 @@ def _schedules() -> str:
     )
 
 
+def pages() -> dict[str, str]:
+    """Return the pages by their titles."""
+    families = {"activations": ACTIVATION, "losses": LOSS, "optimizers": OPTIMIZER, "initializers": INITIALIZER}
+    return {title: _page(title, family) for title, family in families.items()} | {"schedules": _schedules()}
+
+
 def write_pages(app: Any) -> None:
     """Write the pages into ``reference/lists`` beside those written by hand."""
     folder = Path(app.srcdir) / "reference" / "lists"
     folder.mkdir(exist_ok=True)
-    families = {"activations": ACTIVATION, "losses": LOSS, "optimizers": OPTIMIZER, "initializers": INITIALIZER}
-    pages = {title: _page(title, family) for title, family in families.items()} | {"schedules": _schedules()}
-    for title, text in pages.items():
+    for title, text in pages().items():
         page = folder / f"{title}.md"
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")

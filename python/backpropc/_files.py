@@ -40,7 +40,7 @@ def check_writable(path: str) -> None:
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "No such folder", folder)
-    if os.path.exists(target) and not os.path.isfile(target):
+    if any(os.path.exists(each) and not os.path.isfile(each) for each in (path, target)):  # /dev/stdout, to a pipe
         raise FileExistsError(errno.EEXIST, "What is there is not a regular file", path)
     with contextlib.suppress(FileNotFoundError):
         os.stat(target)  # a name too long, for one

@@ -65,10 +65,14 @@ class File:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(_exactly(file, LENGTH_BYTES), "little")
         if length > HEADER_LIMIT:
-            raise ValueError(f"its header is said to have {length} bytes; at most {HEADER_LIMIT} are read")
+            raise ValueError(
+                f"its header is said to have {length} bytes; at most {HEADER_LIMIT} are read: is it a safetensors file?"
+            )
         self._start = LENGTH_BYTES + length
         if self._start > size:
-            raise ValueError(f"its header is said to have {length} bytes, but the file has {size} in all")
+            raise ValueError(
+                f"its header is said to have {length} bytes, but the file has {size} in all: is it cut off?"
+            )
         self._data_size = size - self._start
         text = _exactly(file, length)
         if not text.startswith(b"{"):

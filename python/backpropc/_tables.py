@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 import sys
 from array import array
 from collections.abc import Collection, Iterator, Sequence
@@ -24,7 +25,9 @@ from ._files import open_to_read
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
 DELIMITERS = ",;\t|"
+LIKE_A_NUMBER = re.compile(r"[-+−]?[$€£]? ?(\d+([,' ]\d+)*(\.\d+)?|\d{1,3}(\.\d{3})+,\d+) ?[%$€£]?")
 ROWS_AT_A_TIME = 1000
+NOT_TEXT = (b"PK", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # how .xlsx and .zip, .xls, and .gz begin
 HEADERS = ("auto", "yes", "no")
 FORMATS = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
 
@@ -33,10 +36,14 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its numbers, nan where one is missing, or its texts, None where one is missing."""
+    """A column: its numbers, nan where one is missing, or its texts, None where one is missing.
+
+    Of one that is neither, `wrong` says why and where: an error for who reads it, not for who has no use for it.
+    """
 
     name: str
     values: Numbers | list[str | None]
+    wrong: str | None = None
 
     @property
     def is_text(self) -> bool:
@@ -92,23 +99,37 @@ class Table:
         columns = {}
         for name, column in self.columns.items():
             values = column.values
-            taken = [values[row] for row in rows.tolist()] if isinstance(values, list) else values[rows]
-            columns[name] = Column(name, taken)
+            if isinstance(values, list):
+                values = [values[row] for row in rows.tolist()] if values else []
+            else:
+                values = values[rows]
+            columns[name] = Column(name, values, column.wrong)
         lines = [self.lines[row] for row in rows.tolist()]
         return Table(self.path, columns, self.named, lines, self.line)
 
-    def numbers(self, name: str, of: str = "a number") -> Numbers:
+    def column(self, name: str) -> Column:
+        """Return a column; one that is neither of numbers nor of texts is refused."""
+        column = self.columns[name]
+        if column.wrong is not None:
+            raise ValueError(column.wrong)
+        return column
+
+    def numbers(self, name: str) -> Numbers:
         """Return a column's numbers; a text that is none is refused."""
         column = self.columns[name]
         if not isinstance(column.values, list):
             return column.values
+        if not column.values:
+            raise ValueError(column.wrong)
         numbers = np.full(len(self), math.nan)
         for row, text in enumerate(column.values):
             number = None if text is None else as_number(text)
             if text is not None and number is None:
-                raise ValueError(f"{self.place(row, name)}: {text!r} is not {of}")
+                raise ValueError(f"{self.place(row, name)}: {text!r} is not a number")
             if number is not None:
-                numbers[row] = _finite(number, text, self.place(row, name))
+                if not math.isfinite(number):
+                    raise ValueError(f"{self.place(row, name)}: {text!r} is not a finite number")
+                numbers[row] = number
         return numbers
 
 
@@ -149,6 +170,17 @@ def as_number(text: str) -> float | None:
     return value if "_" not in text and text.isascii() else None
 
 
+def disguised_number(texts: Collection[str | None]) -> str | None:
+    """Return one of the texts of a column that are all numbers, but not all as `as_number` reads them: 3,14 or 5%."""
+    disguised = None
+    for text in texts:
+        if text is not None and as_number(text) is None:
+            if not LIKE_A_NUMBER.fullmatch(text):
+                return None
+            disguised = disguised or text
+    return disguised
+
+
 def read_table(path: str, header: str = "auto", delimiter: str | None = None, as_text: Collection[str] = ()) -> Table:
     """Return the table in a file.
 
@@ -162,8 +194,8 @@ def read_table(path: str, header: str = "auto", delimiter: str | None = None, as
         What stands between two fields of a CSV file; None: of comma, semicolon, tab and bar the most frequent in the
         first line.
     as_text : collection of str
-        Columns, as `find_columns` takes them, whose values are kept as texts even where they are numbers. One that
-        is not there is no error here.
+        Columns, as `find_columns` takes them, whose values are kept as texts even where they are numbers; of arrays
+        and Parquet, whole numbers. One that is not there is no error here.
 
     Raises
     ------
@@ -176,9 +208,9 @@ def read_table(path: str, header: str = "auto", delimiter: str | None = None, as
     """
     ending = os.path.splitext(path)[1].lower()
     if ending == ".parquet":
-        table = _read_parquet(path)
+        table = _read_parquet(path, as_text)
     elif ending in (".npy", ".npz"):
-        table = _read_arrays(path)
+        table = _read_arrays(path, as_text)
     else:
         table = _read_csv(path, header, delimiter, as_text)
     if not len(table):
@@ -197,6 +229,7 @@ class _Builder:
 
     def __init__(self, name: str, keep_text: bool) -> None:
         self.name = name
+        self.wrong: str | None = None
         self._kept = keep_text  # whatever it holds
         self._texts: list[str | None] = []
         self._numbers = array("d")
@@ -240,8 +273,8 @@ class _Builder:
 
     def column(self) -> Column:
         if self._is_text:
-            return Column(self.name, self._texts)
-        return Column(self.name, np.array(self._numbers, np.float64))
+            return Column(self.name, self._texts, self.wrong)
+        return Column(self.name, [] if self.wrong else np.array(self._numbers, np.float64), self.wrong)
 
 
 def _read_csv(path: str, header: str, delimiter: str | None, as_text: Collection[str]) -> Table:
@@ -252,12 +285,13 @@ def _read_csv(path: str, header: str, delimiter: str | None, as_text: Collection
             raise ValueError(f"{path} is empty")
         has_header = header == "yes" or (header == "auto" and all(as_number(field) is None for field in first))
         names = _csv_names(first, path) if has_header else [str(i + 1) for i in range(len(first))]
+        hint = "" if has_header or header != "auto" else "; if the first line has the columns' names, give --header yes"
         kept = _kept_as_text(names, as_text)
         builders = [_Builder(name, name in kept) for name in names]
         lines = array("q")
         data = rows if has_header else chain([(first_line, first)], rows)
         while some := list(islice(data, ROWS_AT_A_TIME)):
-            _add_rows(builders, some, path)
+            _add_rows(builders, some, path, hint)
             lines.extend(line for line, _ in some)
     return Table(path, {builder.name: builder.column() for builder in builders}, has_header, lines, "line")
 
@@ -270,16 +304,31 @@ def _csv_rows(file: Any, path: str, delimiter: str | None) -> Iterator[tuple[int
         while first and not first.strip():  # blank lines before the table
             first, line = file.readline(), line + 1
         found = delimiter or max(DELIMITERS, key=_outside_quotes(first).count)
-        reader = csv.reader(_chained(first, file), delimiter=found, strict=True)
+        reader = csv.reader(_chained(first, file), delimiter=found, skipinitialspace=True, strict=True)
         begin = line
         for row in reader:
-            if any(field.strip() for field in row):
+            if len(row) > 1 or any(field.strip() for field in row):
                 yield begin, row
             begin = line + reader.line_num
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error.reason} near byte {error.start}") from None
+        raise ValueError(f"{path} is not UTF-8 text: {_why_not_utf8(path, error.reason)}") from None
     except csv.Error as error:
         raise ValueError(f"{path}, line {begin}: {error}: is a quotation mark missing?") from None
+
+
+def _why_not_utf8(path: str, reason: str) -> str:
+    """Return in words what it is instead, or which line is not, and what to do; of a pipe, the reason alone."""
+    if not os.path.isfile(path):
+        return reason
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1 and line.startswith(NOT_TEXT):
+                return "it is a spreadsheet, or compressed; save the table as CSV"
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return f"line {number}: {reason}; convert it, as by iconv -f latin1 -t utf-8"
+    return reason
 
 
 def _chained(first: str, file: Any) -> Iterator[str]:
@@ -299,7 +348,7 @@ def _csv_names(fields: list[str], path: str) -> list[str]:
     return names
 
 
-def _kept_as_text(names: list[str], as_text: Collection[str]) -> set[str]:
+def _kept_as_text(names: Sequence[str], as_text: Collection[str]) -> set[str]:
     kept: set[str] = set()
     for wanted in as_text:
         try:
@@ -309,7 +358,7 @@ def _kept_as_text(names: list[str], as_text: Collection[str]) -> set[str]:
     return kept
 
 
-def _add_rows(builders: list[_Builder], rows: Sequence[tuple[int, list[str]]], path: str) -> None:
+def _add_rows(builders: list[_Builder], rows: Sequence[tuple[int, list[str]]], path: str, hint: str) -> None:
     for line, row in rows:
         if len(row) != len(builders):
             raise ValueError(f"{path}, line {line}: it has {len(row)} fields; the first line has {len(builders)}")
@@ -318,14 +367,14 @@ def _add_rows(builders: list[_Builder], rows: Sequence[tuple[int, list[str]]], p
             continue
         for (line, _), text in zip(rows, texts, strict=True):
             wrong = builder.add(text)
-            if wrong is not None:
-                raise ValueError(f"{path}, line {line}, column {builder.name!r}: {wrong}")
+            if wrong is not None and builder.wrong is None:
+                builder.wrong = f"{path}, line {line}, column {builder.name!r}: {wrong}{hint}"
 
 
 # --- arrays and Parquet -----------------------------------------------------------------------------------------------
 
 
-def _read_arrays(path: str) -> Table:
+def _read_arrays(path: str, as_text: Collection[str]) -> Table:
     """Return a .npy as the columns "1", "2", …, and a .npz as its arrays: "x" of one axis, "x.1", "x.2", … of two."""
     with open_to_read(path) as file:
         try:
@@ -334,12 +383,12 @@ def _read_arrays(path: str) -> Table:
         except MemoryError:
             raise
         except Exception as error:  # whatever NumPy, tokenize, zipfile and zlib make of bytes that are none of theirs
-            raise ValueError(f"{path} is not a file of arrays of numbers: {error}") from None
-    columns: dict[str, Column] = {}
-    for key, values in arrays.items():
-        for name, part in _parts(path, key, np.asarray(values)):
-            columns[name] = _array_column(path, name, part)
-    sizes = {name: len(column.values) for name, column in columns.items()}
+            reason = "it holds Python objects, or nothing NumPy knows" if "pickle" in str(error) else error
+            raise ValueError(f"{path} is not a file of arrays of numbers: {reason}") from None
+    parts = {name: part for key, values in arrays.items() for name, part in _parts(path, key, np.asarray(values))}
+    kept = _kept_as_text(list(parts), as_text)
+    columns = {name: _array_column(path, name, part, name in kept) for name, part in parts.items()}
+    sizes = {name: len(part) for name, part in parts.items()}
     if len(set(sizes.values())) > 1:
         (one, n), (other, m) = (
             min(sizes.items(), key=lambda item: item[1]),
@@ -363,13 +412,16 @@ def _parts(path: str, key: str, values: NDArray[Any]) -> Iterator[tuple[str, NDA
         raise ValueError(f"{of} has shape {values.shape}; it must have one or two axes: rows and columns")
 
 
-def _array_column(path: str, name: str, values: NDArray[Any]) -> Column:
+def _array_column(path: str, name: str, values: NDArray[Any], keep_text: bool) -> Column:
+    place = f"{path}, column {name!r}"
     if values.dtype.kind in "US" and values.ndim == 1:
         if _has_no_characters(values):
-            raise ValueError(f"{path}, column {name!r}: it holds numbers that are no characters")
+            return Column(name, [], f"{place}: it holds numbers that are no characters")
         return _text_column(path, name, [_decoded(value) for value in values.tolist()])
     if values.dtype.kind not in "fiub" or values.ndim != 1:
-        raise ValueError(f"{path}, column {name!r}: it has dtype {values.dtype}; it must hold real numbers or texts")
+        return Column(name, [], f"{place}: it has dtype {values.dtype}; it must hold real numbers or texts")
+    if keep_text and values.dtype.kind in "iu":
+        return Column(name, [str(value) for value in values.tolist()])
     with np.errstate(over="ignore"):  # a number too large for float64 is refused with its place
         return _number_column(path, name, values.astype(np.float64))
 
@@ -389,7 +441,8 @@ def _decoded(value: str | bytes) -> str:
 def _number_column(path: str, name: str, numbers: Numbers) -> Column:
     infinite = np.flatnonzero(np.isinf(numbers))
     if infinite.size:
-        _finite(float(numbers[infinite[0]]), None, f"{path}, row {infinite[0] + 1}, column {name!r}")
+        row = infinite[0]
+        return Column(name, [], f"{path}, row {row + 1}, column {name!r}: {numbers[row]:g} is not a finite number")
     return Column(name, numbers)
 
 
@@ -397,11 +450,11 @@ def _text_column(path: str, name: str, texts: list[str | None]) -> Column:
     for row, text in enumerate(texts):
         if text is not None and not text.isprintable():
             place = f"{path}, row {row + 1}, column {name!r}"
-            raise ValueError(f"{place}: {shown(text)} has characters that cannot be printed")
+            return Column(name, [], f"{place}: {shown(text)} has characters that cannot be printed")
     return Column(name, [None if text is None or text in MISSING else text for text in texts])
 
 
-def _read_parquet(path: str) -> Table:
+def _read_parquet(path: str, as_text: Collection[str]) -> Table:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -412,14 +465,15 @@ def _read_parquet(path: str) -> Table:
     except pyarrow.ArrowException as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     columns: dict[str, Column] = {}
+    kept = _kept_as_text(table.column_names, as_text)
     for name in table.column_names:
         if table.column_names.count(name) > 1:
             raise ValueError(f"{path}: two columns are named {name!r}; names must differ")
-        columns[name] = _parquet_column(path, name, table.column(name))
+        columns[name] = _parquet_column(path, name, table.column(name), name in kept)
     return Table(path, columns, True, range(1, 1 + table.num_rows))
 
 
-def _parquet_column(path: str, name: str, values: Any) -> Column:
+def _parquet_column(path: str, name: str, values: Any, keep_text: bool) -> Column:
     import pyarrow
 
     types = pyarrow.types
@@ -428,16 +482,13 @@ def _parquet_column(path: str, name: str, values: Any) -> Column:
     kind = values.type
     if types.is_string(kind) or types.is_large_string(kind):
         return _text_column(path, name, values.to_pylist())
-    if types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind):
+    if keep_text and types.is_integer(kind):
+        return Column(name, [None if value is None else str(value) for value in values.to_pylist()])
+    of_numbers = (types.is_floating, types.is_integer, types.is_boolean, types.is_decimal, types.is_null)
+    if any(is_of(kind) for is_of in of_numbers):
         numbers = [math.nan if value is None else float(value) for value in values.to_pylist()]
         return _number_column(path, name, np.array(numbers, np.float64))
-    raise ValueError(f"{path}, column {name!r}: it is of type {kind}; it must hold real numbers or texts")
-
-
-def _finite(number: float, text: str | None, place: str) -> float:
-    if not math.isfinite(number):
-        raise ValueError(f"{place}: {number if text is None else repr(text)} is not a finite number")
-    return number
+    return Column(name, [], f"{path}, column {name!r}: it is of type {kind}; it must hold real numbers or texts")
 
 
 def _as_text(value: float) -> str:

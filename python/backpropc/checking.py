@@ -69,9 +69,9 @@ class LayerCheck:
     ok: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """What `check_gradients` found. It is true where all gradients are right, and prints as a report by layer.
+    """What `check_gradients` found. It is true where all gradients are right, and shows itself as a report by layer.
 
     Attributes
     ----------
@@ -122,6 +122,8 @@ class GradientCheck:
         verdict = "ok: no" if self.ok else "WRONG: a"
         lines.append(f"{verdict} relative error is above {self.tolerance:g}")
         return "\n".join([*lines, *([self.hint] if self.hint else [])])
+
+    __repr__ = __str__
 
 
 def check_gradients(

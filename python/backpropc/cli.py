@@ -8,25 +8,56 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from . import __version__
 from .commands import COMMANDS
 from .commands._options import UsageError
 
+DESCRIPTION = """\
+Backpropagation on dense networks: from a table to a trained network in a file, to what it predicts, and to a form that
+other programs read.
+"""
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help whose examples stand as they are written, with room for the names of options."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
+
+
+def _filled(text: str, hanging: int = 0) -> str:
+    """Return paragraphs in lines as long as the terminal's, as argparse makes the rest of the help."""
+    width = max(shutil.get_terminal_size().columns - 2, hanging + 20)
+    return "\n\n".join(textwrap.fill(each, width, subsequent_indent=" " * hanging) for each in text.split("\n\n"))
+
+
+def _listed() -> str:
+    """Return the commands, a paragraph each beside its name, and how to learn more."""
+    column = max(map(len, COMMANDS)) + 4
+    lines = [_filled(f"  {name}".ljust(column) + command.HELP, column) for name, command in COMMANDS.items()]
+    return "\n".join(["commands:", *lines, "", "backpropc COMMAND --help tells all of a command"])
+
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="backpropc", description="Backpropagation on dense networks.")
+    parser = argparse.ArgumentParser(
+        prog="backpropc",
+        description=_filled(DESCRIPTION),
+        epilog=_listed(),
+        formatter_class=_HelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"backpropc {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, help="one of the commands below")
     for name, command in COMMANDS.items():
         of_command = commands.add_parser(
             name,
-            help=command.HELP,
-            description=command.DESCRIPTION,
+            description=_filled(command.DESCRIPTION),
             epilog=getattr(command, "EPILOG", None),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_HelpFormatter,
         )
         command.add_arguments(of_command)
         of_command.set_defaults(run=command.run, parser=of_command)
@@ -36,6 +67,14 @@ def _parser() -> argparse.ArgumentParser:
 def _fail(message: str) -> int:
     print(f"backpropc: {' '.join(message.split())}", file=sys.stderr)  # in one line, whoever wrote it
     return 1
+
+
+def _let_go_of_output() -> None:
+    """See to it that the interpreter does not fail once more, and in its own words, when it flushes at exit."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,10 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nbackpropc: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not fail again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1  # whoever read our output has gone, and knows
     except MemoryError as error:
         return _fail(f"out of memory: {error}")
-    except (ArithmeticError, ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        return _fail(f"{where}{error.strerror or error}")
+    except (ArithmeticError, ImportError, RuntimeError, TypeError, ValueError) as error:
         return _fail(str(error))
+    finally:
+        _let_go_of_output()

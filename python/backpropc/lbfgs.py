@@ -32,8 +32,9 @@ ENTRY = describe(
     "nothing lower. Losses and gradients are evaluated in the network's dtype, the rest in float64: with a float32\n"
     "network it ends at float32's precision. l2, weights of samples, masks and frozen layers are taken; l1, dropout\n"
     "and bounds are refused.\n\n"
-    "It needs SciPy: ``pip install backpropc[scipy]``. The state is the pairs of changes, so a run that is saved and\n"
-    "resumed ends in the bits of one that was not; with another version of SciPy or NumPy the last bits may differ.",
+    "It needs SciPy: ``pip install 'backpropc[scipy]'``. The state is the pairs of changes, so a run that is saved\n"
+    "and resumed ends in the bits of one that was not; with another version of SciPy or NumPy the last bits may "
+    "differ.",
 )
 
 
@@ -128,6 +129,6 @@ def scipy_minimize() -> Any:
         if error.name is None or error.name.split(".")[0] != "scipy":
             raise
         raise ModuleNotFoundError(
-            "LBFGS needs SciPy, which is not installed; run: pip install backpropc[scipy]", name=error.name
+            "LBFGS needs SciPy, which is not installed; run: pip install 'backpropc[scipy]'", name=error.name
         ) from None
     return cast(Any, minimize)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,24 +25,61 @@ from .network import Network
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito 2008, Color universal design; black last, as it is the text's.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C00", "#000000")
+# Okabe and Ito 2008, Color universal design; last, for their black, the text's, which is white in a dark style.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C00", "ink")
 POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#888888"
 MARKERS = "osD^vP*X"
 MOST_UNITS = 16
 MOST_COUNTED = 20  # classes in a confusion matrix with numbers in it
+MOST_TICKS = 40
+MOST_IN_LEGEND = 20
+WIDEST = 16.0  # inches
+Place = Literal["upper right", "upper left", "center right", "center left", "lower right", "lower left"]
+PLACES: dict[Place, tuple[float, float]] = {  # of a legend: where its lower left corner is, about
+    "upper right": (0.55, 0.62),
+    "upper left": (0.0, 0.62),
+    "center right": (0.55, 0.31),
+    "center left": (0.0, 0.31),
+    "lower right": (0.55, 0.0),
+    "lower left": (0.0, 0.0),
+}
 
 
 def _axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
     if ax is not None:
         from matplotlib.axes import Axes as kind
 
-        if not isinstance(ax, kind):
-            raise TypeError(f"ax is {shown(ax)}; it must be a matplotlib Axes")
+        if not isinstance(ax, kind) or ax.name == "3d":
+            raise TypeError(f"ax is {shown(ax)}; it must be a matplotlib Axes, and a flat one")
         return ax
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def _ink() -> str:
+    """Return the color of text in the present style."""
+    import matplotlib as mpl
+
+    return str(mpl.rcParams["text.color"])
+
+
+def _paper() -> str:
+    """Return the color of the background in the present style."""
+    import matplotlib as mpl
+    from matplotlib.colors import to_hex
+
+    return to_hex(mpl.rcParams["axes.facecolor"])
+
+
+def _color(index: int) -> str:
+    color = COLORS[index % len(COLORS)]
+    return _ink() if color == "ink" else color
+
+
+def _marker(index: int) -> str:
+    """Return a marker that goes with `_color`: together they repeat after 64."""
+    return MARKERS[(index + index // len(COLORS)) % len(MARKERS)]
 
 
 def _network(net: object) -> Network:
@@ -75,6 +112,8 @@ def loss_curves(history: History, ax: Axes | None = None) -> Axes:
         raise TypeError(f"history is {shown(history)} ({type(history).__name__}); it must be a backpropc.History")
     if not history.epoch:
         raise ValueError("history has no epochs; there must be at least one")
+    from matplotlib.ticker import MaxNLocator
+
     ax = _axes(ax)
     epochs = np.array(history.epoch) + 1
     marker = "o" if len(epochs) == 1 else ""
@@ -86,8 +125,10 @@ def loss_curves(history: History, ax: Axes | None = None) -> Axes:
     if numbers.size and 0.0 < 20.0 * numbers.min() < numbers.max():
         ax.set_yscale("log")
     ax.set(xlabel="epoch", ylabel="loss E")
+    ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     ax.grid(alpha=0.3)
     metrics = {name: values for name, values in history.history.items() if name not in losses}
+    curves = [(ax, line) for line in ax.get_lines()]
     if metrics:
         right = ax.twinx()
         right.spines["right"].set_visible(True)
@@ -95,11 +136,26 @@ def loss_curves(history: History, ax: Axes | None = None) -> Axes:
         for i, (name, values) in enumerate(metrics.items()):
             _curve(right, epochs, values, name, COLORS[2 + i % 5], "--" if name.startswith("val_") else ":", marker)
         right.set_ylabel(", ".join(name for name in metrics if not name.startswith("val_")))
-        handles = [*ax.get_lines(), *right.get_lines()]
-        right.legend(handles, [str(line.get_label()) for line in handles], loc="center right")
-    else:
-        ax.legend()
+        curves += [(right, line) for line in right.get_lines()]
+    for on, _ in curves:
+        on.autoscale_view()  # now, so that the places below are those of the picture
+    points = [on.transAxes.inverted().transform(on.transData.transform(line.get_xydata())) for on, line in curves]
+    handles = [line for _, line in curves]
+    curves[-1][0].legend(handles, [str(line.get_label()) for line in handles], loc=_free_place(np.concatenate(points)))
     return ax
+
+
+def _free_place(points: FloatArray) -> Place:
+    """Return the place for a legend where the fewest points are, by their places from 0 to 1 along both sides.
+
+    Matplotlib's own "best" looks at one of two Axes that share a place, and complains of being slow.
+    """
+
+    def crowd(place: Place) -> int:
+        x, y = (points - PLACES[place]).T
+        return int(np.count_nonzero((x >= 0.0) & (x <= 0.45) & (y >= 0.0) & (y <= 0.38)))
+
+    return min(PLACES, key=crowd)
 
 
 def _curve(ax: Axes, x: FloatArray, y: Sequence[float], name: str, color: str, style: str, marker: str) -> None:
@@ -126,9 +182,18 @@ def network_diagram(net: Network, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    ValueError
+        A weight or a bias is not finite.
     """
     net = _network(net)
-    ax = _axes(ax, (2.2 * len(net.sizes), 5.0))
+    for i, layer in enumerate(net.layers):
+        for name, values in (("w", layer.w), ("b", layer.b)):
+            if not np.isfinite(values).all():
+                raise ValueError(f"net.layers[{i}].{name} has values that are not finite; they cannot be drawn")
+    ax = _axes(ax, (min(2.2 * len(net.sizes), WIDEST), 5.0))
     places = [_places(n) for n in net.sizes]
     largest = {
         name: max(float(np.abs(getattr(layer, name)).max()) for layer in net.layers) or 1.0 for name in ("w", "b")
@@ -139,8 +204,8 @@ def network_diagram(net: Network, ax: Axes | None = None) -> Axes:
         bias = np.zeros(net.sizes[0]) if index == 0 else net.layers[index - 1].b / largest["b"]
         colors = [(*_rgb(POSITIVE if bias[i] > 0 else NEGATIVE), min(1.0, abs(float(bias[i])))) for i in units]
         heights = list(units.values())
-        style: dict[str, Any] = {"s": 120, "edgecolors": "black", "linewidths": 1.2, "zorder": 3}
-        ax.scatter([index] * len(units), heights, color="white", **style)
+        style: dict[str, Any] = {"s": 120, "edgecolors": _ink(), "linewidths": 1.2, "zorder": 3}
+        ax.scatter([index] * len(units), heights, color=_paper(), **style)
         ax.scatter([index] * len(units), heights, color=colors, **style)
         if len(units) < net.sizes[index]:
             ax.text(index, 0.0, "⋮", ha="center", va="center", fontsize=16, zorder=4)
@@ -191,6 +256,8 @@ def _rgb(color: str) -> tuple[float, float, float]:
 def weight_histograms(net: Network, ax: Axes | None = None) -> Axes:
     """Draw the histogram of each layer's weights, one above the other, the first layer lowest.
 
+    Weights that are not finite are counted, not drawn.
+
     Parameters
     ----------
     net : Network
@@ -204,7 +271,7 @@ def weight_histograms(net: Network, ax: Axes | None = None) -> Axes:
     """
     net = _network(net)
     names = [f"layer {i}\n{layer.fan_in} → {layer.fan_out}" for i, layer in enumerate(net.layers)]
-    return _ridges(_axes(ax), [layer.w.ravel() for layer in net.layers], names, "weight w")
+    return _ridges(ax, [layer.w.ravel() for layer in net.layers], names, "weight w")
 
 
 def activation_histograms(net: Network, x: ArrayLike, ax: Axes | None = None) -> Axes:
@@ -230,7 +297,7 @@ def activation_histograms(net: Network, x: ArrayLike, ax: Axes | None = None) ->
     """
     outputs = _activations(_network(net), x)
     names = [f"layer {i}\n{layer.fan_out} {layer._plan.activation.name}" for i, layer in enumerate(net.layers)]
-    return _ridges(_axes(ax), [a.ravel() for a in outputs], names, "activation a")
+    return _ridges(ax, [a.ravel() for a in outputs], names, "activation a")
 
 
 def _activations(net: Network, x: ArrayLike) -> list[FloatArray]:
@@ -240,21 +307,27 @@ def _activations(net: Network, x: ArrayLike) -> list[FloatArray]:
     return list(net.trace(rows, np.zeros((len(rows), net.sizes[-1]))).a[1:])
 
 
-def _ridges(ax: Axes, data: Sequence[FloatArray], names: Sequence[str], label: str) -> Axes:
+def _ridges(ax: Axes | None, data: Sequence[FloatArray], names: Sequence[str], label: str) -> Axes:
+    ax = _axes(ax, (6.4, max(4.8, 0.6 * len(data))))
     finite = [values[np.isfinite(values)].astype(np.float64) for values in data]
-    low, high = min(v.min() for v in finite), max(v.max() for v in finite)
+    together = np.concatenate(finite)
+    low, high = (together.min(), together.max()) if together.size else (0.0, 0.0)
     margin = 0.02 * (high - low) or 0.5
     edges = np.linspace(low - margin, high + margin, 61)
     for i, values in enumerate(finite):
         counts = np.histogram(values, edges)[0]
         heights = 0.85 * counts / max(counts.max(), 1)
-        color = COLORS[i % 7]
+        color = COLORS[i % (len(COLORS) - 1)]
         ax.stairs(heights + i, edges, baseline=i, fill=True, color=color, alpha=0.5)
         ax.stairs(heights + i, edges, baseline=i, color=color)
-        text = f"n = {values.size:,}\nmean {values.mean():.3g}\ns.d. {values.std():.3g}"
+        text = f"n = {values.size:,}"
+        if values.size:
+            text += f"\nmean {values.mean():.3g}\ns.d. {values.std():.3g}"
+        if values.size < data[i].size:
+            text += f"\n{data[i].size - values.size:,} not finite"
         ax.text(1.02, i + 0.4, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
     ax.grid(False)
-    ax.axvline(0.0, color="black", linewidth=0.8, alpha=0.4)
+    ax.axvline(0.0, color=_ink(), linewidth=0.8, alpha=0.4)
     ax.set_yticks([i + 0.4 for i in range(len(data))], names)
     ax.set(xlim=(edges[0], edges[-1]), ylim=(-0.05, len(data)), xlabel=label)
     ax.tick_params(axis="y", length=0)
@@ -357,7 +430,7 @@ def hidden_codes(
     _draw_box(ax, len(chosen), low, high)
     flat = _projected((path - low) / (high - low))
     for i, name in enumerate(names):
-        color = COLORS[i % len(COLORS)]
+        color = _color(i)
         ax.plot(*flat[:, i].T, color=color, linewidth=1.2, alpha=0.6)
         ax.plot(*flat[0, i], marker=".", color=color, markersize=4)
         ax.plot(
@@ -365,7 +438,7 @@ def hidden_codes(
             marker=MARKERS[i // len(COLORS) % len(MARKERS)],
             color=color,
             markersize=9,
-            markeredgecolor="white",
+            markeredgecolor=_paper(),
         )
         inward = 10.0 * np.sign(_projected(np.full(len(chosen), 0.5)) - flat[-1, i])  # corners' names are outside
         ax.annotate(
@@ -377,7 +450,7 @@ def hidden_codes(
             fontweight="bold",
             ha="center",
             va="center",
-            path_effects=[withStroke(linewidth=3, foreground="white")],
+            path_effects=[withStroke(linewidth=3, foreground=_paper())],
         )
     ax.set_aspect("equal")
     ax.set_axis_off()
@@ -503,9 +576,14 @@ def _draw_counts(ax: Axes, counts: FloatArray, names: Sequence[str]) -> Axes:
         for i, j in product(range(n), range(n)):
             color = "white" if shares[i, j] > 0.6 else "black" if counts[i, j] else NEUTRAL
             ax.text(j, i, str(counts[i, j]), ha="center", va="center", color=color, fontsize=10 if n <= 10 else 7)
-    is_long = max(map(len, names)) * n > 50
-    ax.set_xticks(range(n), names, rotation=45 if is_long else 0, ha="right" if is_long else "center")
-    ax.set_yticks(range(n), names)
+    ticks = range(0, n, -(-n // MOST_TICKS))
+    shown_names, size = [names[i] for i in ticks], 7 if n > MOST_COUNTED else None
+    if n > MOST_COUNTED:
+        ax.set_xticks(ticks, shown_names, rotation=90, fontsize=size)
+    else:
+        is_long = max(map(len, names)) * n > 50
+        ax.set_xticks(ticks, shown_names, rotation=45 if is_long else 0, ha="right" if is_long else "center")
+    ax.set_yticks(ticks, shown_names, fontsize=size)
     ax.set(xlabel="predicted class", ylabel="true class")
     figure = ax.get_figure()
     if figure is not None:
@@ -518,7 +596,8 @@ def decision_boundary(
 ) -> Axes:
     """Draw what a network of two inputs says of the plane around samples.
 
-    Of one output its value, with a line where it is ½; of several the class, that of the largest.
+    Of one output its value, with a line where it is ½; of several the class, that of the largest. The legend has the
+    classes that are there, unless they are more than 20.
 
     Parameters
     ----------
@@ -555,13 +634,24 @@ def decision_boundary(
     sides = [np.linspace(low[i] - margin[i], high[i] + margin[i], n) for i in (0, 1)]
     first, second = np.meshgrid(*sides)
     outputs = net.predict(np.stack([first.ravel(), second.ravel()], axis=1)).reshape(n, n, -1)
+    handles: dict[int, Any] = {}  # by class; where there are samples, their markers
     ax.grid(False)
     if outputs.shape[2] == 1:
         _draw_value(ax, first, second, outputs[:, :, 0])
     else:
-        _draw_classes(ax, sides, outputs.argmax(axis=2), outputs.shape[2])
+        handles |= _draw_classes(ax, sides, outputs.argmax(axis=2), outputs.shape[2])
     if t is not None:
-        _draw_samples(ax, rows, _classes_of(t, len(rows)))
+        handles |= _draw_samples(ax, rows, _classes_of(t, len(rows)))
+    if 0 < len(handles) <= MOST_IN_LEGEND:
+        found = sorted(handles)
+        columns = 1 if len(found) <= len(COLORS) else 2
+        ax.legend(
+            [handles[k] for k in found],
+            [f"class {k}" for k in found],
+            loc=_free_place((rows - low + margin) / (high - low + 2.0 * margin)),
+            framealpha=0.9,
+            ncols=columns,
+        )
     ax.set(xlim=(sides[0][0], sides[0][-1]), ylim=(sides[1][0], sides[1][-1]), xlabel="x[0]", ylabel="x[1]")
     return ax
 
@@ -569,7 +659,7 @@ def decision_boundary(
 def _draw_value(ax: Axes, first: FloatArray, second: FloatArray, value: FloatArray) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    cmap = LinearSegmentedColormap.from_list("backpropc", [POSITIVE, "white", NEGATIVE])
+    cmap = LinearSegmentedColormap.from_list("backpropc", [POSITIVE, _paper(), NEGATIVE])
     reach = max(0.5, float(np.abs(value - 0.5).max()))
     mesh = ax.pcolormesh(
         first,
@@ -583,21 +673,22 @@ def _draw_value(ax: Axes, first: FloatArray, second: FloatArray, value: FloatArr
         rasterized=True,
     )
     if value.min() < 0.5 < value.max():
-        ax.contour(first, second, value, levels=[0.5], colors="black", linewidths=1.2)
+        ax.contour(first, second, value, levels=[0.5], colors=_ink(), linewidths=1.2)
     figure = ax.get_figure()
     if figure is not None:
         figure.colorbar(mesh, ax=ax, label="output a")
 
 
-def _draw_classes(ax: Axes, sides: Sequence[FloatArray], classes: FloatArray, n: int) -> None:
+def _draw_classes(ax: Axes, sides: Sequence[FloatArray], classes: FloatArray, n: int) -> dict[int, Any]:
     from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
 
-    cmap = ListedColormap([COLORS[k % len(COLORS)] for k in range(n)])
+    cmap = ListedColormap([_color(k) for k in range(n)])
     ax.pcolormesh(*sides, classes, cmap=cmap, vmin=-0.5, vmax=n - 0.5, alpha=0.3, shading="nearest", rasterized=True)
-    for k in range(n):
-        is_k = classes == k
-        if is_k.any() and not is_k.all():
-            ax.contour(*sides, is_k, levels=[0.5], colors="black", linewidths=0.8)
+    found = np.unique(classes).tolist()
+    for k in found if len(found) > 1 else []:
+        ax.contour(*sides, classes == k, levels=[0.5], colors=_ink(), linewidths=0.8)
+    return {k: Patch(color=_color(k), alpha=0.3) for k in found}
 
 
 def _classes_of(t: ArrayLike, n: int) -> FloatArray:
@@ -610,20 +701,19 @@ def _classes_of(t: ArrayLike, n: int) -> FloatArray:
     return np.asarray(flat if flat.dtype.kind in "iu" else flat > 0.5).astype(np.int64)
 
 
-def _draw_samples(ax: Axes, rows: FloatArray, classes: FloatArray) -> None:
-    found = np.unique(classes).tolist()
-    for k in found:
+def _draw_samples(ax: Axes, rows: FloatArray, classes: FloatArray) -> dict[int, Any]:
+    handles = {}
+    for k in np.unique(classes).tolist():
         chosen = rows[classes == k]
-        ax.scatter(
+        handles[k] = ax.scatter(
             chosen[:, 0],
             chosen[:, 1],
-            color=COLORS[k % len(COLORS)],
-            marker=MARKERS[k % len(MARKERS)],
+            color=_color(k),
+            marker=_marker(k),
             edgecolors="white",
             s=36,
             linewidths=0.8,
             label=f"class {k}",
             zorder=3,
         )
-    if len(found) <= len(COLORS):
-        ax.legend(loc="best", framealpha=0.9)
+    return handles

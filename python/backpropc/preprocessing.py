@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._arguments import FloatArray, real_number, shown
 from ._safetensors import require_object
@@ -140,7 +141,7 @@ class Preprocessing:
         self._refuse_missing(table, name)
         index: dict[str | None, int] = {category: i for i, category in enumerate(column.categories)}
         rows = np.zeros((len(table), column.width))
-        for row, text in enumerate(table.columns[name].texts):
+        for row, text in enumerate(table.column(name).texts):
             if text in index:
                 rows[row, index[text]] = 1.0
             elif text is not None and unseen == "refuse":
@@ -153,16 +154,39 @@ class Preprocessing:
     def _refuse_missing(self, table: Table, name: str) -> None:
         missing = np.flatnonzero(table.columns[name].missing)
         if missing.size and not self.fill_missing:
-            raise ValueError(f"{table.place(int(missing[0]), name)}: the value is missing")
+            raise ValueError(
+                f"{table.place(int(missing[0]), name)}: the value is missing; a network takes such rows only where "
+                "it was trained with --missing fill"
+            )
 
-    def encode_targets(self, table: Table) -> FloatArray:
-        """Return the targets: integer classes of shape (n,), or scaled numbers of shape (n, number of targets)."""
+    def encode_targets(self, table: Table) -> NDArray[Any]:
+        """Return the targets: integer classes of shape (n,), or scaled numbers of shape (n, number of targets).
+
+        Raises
+        ------
+        ValueError
+            A column is not there, or a value is missing, no number, or none of the classes; the message says where.
+        """
+        scaled = []
         for column in self.targets:
+            name = _present(table, column.column)
+            missing = np.flatnonzero(table.columns[name].missing)
+            if missing.size:
+                raise ValueError(f"{table.place(int(missing[0]), name)}: the target is missing")
             if isinstance(column, CategoryColumn):
-                index: dict[str | None, int] = {label: i for i, label in enumerate(column.categories)}
-                return np.array([index[text] for text in table.columns[column.column].texts], np.int64)
-        scaled = [(table.numbers(c.column) - c.mean) / c.scale for c in self.targets if isinstance(c, NumberColumn)]
+                return self._classes(table, name, column)
+            scaled.append((table.numbers(name) - column.mean) / column.scale)
         return np.stack(scaled, axis=1)
+
+    def _classes(self, table: Table, name: str, column: CategoryColumn) -> NDArray[np.int64]:
+        index: dict[str | None, int] = {label: i for i, label in enumerate(column.categories)}
+        texts = table.column(name).texts
+        for row, text in enumerate(texts):
+            if text not in index:
+                raise ValueError(
+                    f"{table.place(row, name)}: {text!r} is none of the classes: {listed(column.categories)}"
+                )
+        return np.array([index[text] for text in texts], np.int64)
 
     def decode(self, a: FloatArray) -> FloatArray:
         """Return a regression's outputs in the units of the targets, in float64."""
@@ -190,7 +214,7 @@ def learn_inputs(table: Table, names: Sequence[str], fill_missing: bool) -> tupl
     """
     found: list[ModelColumn] = []
     for name in names:
-        column = table.columns[name]
+        column = table.column(name)
         missing = column.missing
         if missing.all():
             raise ValueError(f"{table.path}, column {name!r}: every value is missing; leave it out by --ignore")

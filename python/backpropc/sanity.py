@@ -52,7 +52,7 @@ class Finding:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SanityReport:
     """What `sanity_check` found: a line each. It is true where all is as it should be.
 
@@ -75,6 +75,8 @@ class SanityReport:
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
+
+    __repr__ = __str__
 
 
 def sanity_check(

@@ -16,6 +16,7 @@ import pytest
 import backpropc as bp
 from backpropc import cli
 from backpropc._startup import is_the_command
+from backpropc.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "backpropc"]
@@ -193,6 +194,50 @@ def test_a_full_disk(options: list[str]) -> None:
         done = run(["autoencoder", *options], stdout=full)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_full_disk_for_what_is_buffered(tmp_path: Path) -> None:
+    """The interpreter does not fail once more at exit, in its own words and with its own status."""
+    net = tmp_path / "net.safetensors"
+    bp.Network([2, 2], seed=0).save(net)
+    with open("/dev/full", "w") as full:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = run(["info", str(net)], stdout=full, env=environment)
+    assert (done.returncode, done.stderr) == (1, "backpropc: No space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no /dev/stdout")
+def test_a_pipe_is_no_file_to_write(tmp_path: Path) -> None:
+    net = tmp_path / "net.safetensors"
+    bp.Network([2, 2], seed=0).save(net)
+    done = run(["export", "--to", "c", str(net), "-o", "/dev/stdout"], stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "backpropc: /dev/stdout: What is there is not a regular file\n"
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", "nowhere.safetensors"]) == 1
+    assert capsys.readouterr().err == "backpropc: nowhere.safetensors: No such file or directory\n"
+
+
+def test_what_is_no_file_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n" * 9)
+    assert cli.main(["info", str(tmp_path / "table.csv")]) == 1
+    assert capsys.readouterr().err.endswith("is it a safetensors file?\n")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_terminal(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line but an example is longer than the terminal's, and every option says what it is."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main([*command.split(), "--help"])
+    text = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("  backpropc"))
+    assert "%(" not in text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to others there")

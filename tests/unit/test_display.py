@@ -104,3 +104,11 @@ def test_a_state_at_a_glance() -> None:
     assert text.startswith(f"State(epoch=1, step=1, loss={states[0].loss:.6g}, val_loss=")
     assert "val_r2=" in text
     assert text.endswith(f"{run.network!r})")
+
+
+def test_reports_show_themselves() -> None:
+    """As the last line of a notebook's cell, too."""
+    net = bp.Network([8, 3, 8], seed=0)
+    for report in (bp.check_gradients(net, X, X), bp.sanity_check(net, X, X)):
+        assert repr(report) == str(report)
+        assert len(repr(report).splitlines()) > 3

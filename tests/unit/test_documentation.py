@@ -194,5 +194,23 @@ def test_the_interface_is_documented(name: str, thing: Any) -> None:
         assert re.search(rf"(?m)^[\w, ]*\b{parameter}\b", text), parameter
 
 
+def test_the_interface_is_in_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every public name stands in a page of the reference as what others may link to."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "extensions"))
+    lists = importlib.import_module("definition_tables").pages()
+    by_hand = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md")]
+    described = {
+        name.rsplit(".", 1)[-1]
+        for text in (*by_hand, *lists.values())
+        for name in re.findall(r"(?:\bauto\w+::|\{py:\w+\}) ([\w.]+)", text)
+    }
+    names = {name for name in bp.__all__ if not inspect.ismodule(getattr(bp, name))}
+    for part in ("c_source", "onnx", "plot", "schedules"):
+        module = importlib.import_module(f"backpropc.{part}")
+        defined = [name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__]
+        names |= {name for name in getattr(module, "__all__", defined) if name[0] != "_"}
+    assert names - {"Schedule"} <= described  # which is what all schedules are
+
+
 def test_modules_are_documented() -> None:
     assert not [module.__name__ for module in modules() if not module.__doc__]

@@ -119,6 +119,23 @@ def test_the_page_of_a_network_that_train_wrote(tmp_path: Path, task: str, capsy
     assert abs(np.mean([sample["x"][0] for sample in found["samples"]])) < 0.5, "scaled as in training"
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("length,width,<b>\n1,2,a\n", "has no column 'species', which the model needs"),
+        ("length,width,<b>,species\n1,2,a,kind0\n1,2,a,?\n", "line 3, column 'species': the target is missing"),
+        ("length,width,<b>,species\n1,2,a,kind7\n", "'kind7' is none of the classes: kind0, kind1, kind2"),
+    ],
+)
+def test_a_table_without_its_targets(tmp_path: Path, text: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    data, net, new = table(tmp_path / "data.csv"), tmp_path / "net.safetensors", tmp_path / "new.csv"
+    assert main(["train", str(data), "--target", "species", "--epochs", "3", "-o", str(net)]) == 0
+    capsys.readouterr()
+    new.write_text(text)
+    assert main(["microscope", str(net), str(new), "-o", str(tmp_path / "page.html")]) == 1
+    assert says in capsys.readouterr().err
+
+
 def test_train_says_what_makes_learning_slow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = table(tmp_path / "data.csv")
     common = ["train", str(data), "--target", "species", "-o", str(tmp_path / "net"), "--diagnose"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 import backpropc as bp
 from backpropc import cli, plot
@@ -72,6 +74,12 @@ def test_each_makes_a_figure_of_its_own(draw: Callable[[Any], Axes]) -> None:
     assert len(plt.get_fignums()) == 1
 
 
+def test_an_axes_that_is_not_flat() -> None:
+    ax = plt.figure().add_subplot(projection="3d")
+    with pytest.raises(TypeError, match="it must be a matplotlib Axes, and a flat one"):
+        plot.hidden_codes(net_8_3_8(), EYE, ax)
+
+
 def test_matplotlib_is_imported_when_something_is_drawn() -> None:
     script = "import sys, backpropc.plot, backpropc.commands; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
@@ -107,6 +115,48 @@ def test_a_logarithmic_axis_where_it_helps(losses: list[float], scale: str) -> N
 def test_no_epochs() -> None:
     with pytest.raises(ValueError, match="history has no epochs"):
         bp.History([], {"loss": []}).plot()
+
+
+def test_epochs_are_whole_numbers() -> None:
+    ax = rendered(plot.loss_curves(bp.History([0], {"loss": [2.0]})))
+    assert [tick for tick in ax.get_xticks() if 0.5 < tick < 1.5] == [1.0]
+
+
+@pytest.mark.parametrize("metric", [None, [0.5] * 50, np.linspace(0, 9, 50).tolist()], ids=["none", "flat", "rising"])
+@pytest.mark.parametrize(
+    "losses",
+    [np.linspace(1, 0.9, 50), np.linspace(4, 5, 50), np.geomspace(9, 0.01, 50)],
+    ids=["falling", "rising", "log"],
+)
+def test_the_legend_is_where_no_curve_is(losses: Any, metric: list[float] | None) -> None:
+    """Of both axes: a metric that ends at the right in the middle pushes it elsewhere."""
+    history = bp.History(list(range(50)), {"loss": losses.tolist(), **({} if metric is None else {"accuracy": metric})})
+    ax = rendered(plot.loss_curves(history))
+    figure = ax.get_figure()
+    assert figure is not None
+    box = next(legend for each in figure.axes if (legend := each.get_legend()) is not None).get_window_extent()
+    for on in figure.axes:
+        for line in on.get_lines():
+            assert not any(box.contains(*point) for point in on.transData.transform(line.get_xydata()))
+
+
+def test_a_dark_style() -> None:
+    """Ink is the style's: nothing is black on black."""
+    with plt.style.context("dark_background"):
+        net = bp.Network([2, 3], activation="softmax", seed=0, initializer=bp.normal(2.0))
+        x = np.array([[-1.0, -2.0], [1.0, 2.0]])
+        drawn = [
+            plot.network_diagram(net_8_3_8()),
+            plot.weight_histograms(net_8_3_8()),
+            plot.hidden_codes(net_8_3_8(), EYE),
+            plot.decision_boundary(net, x, [0, 1]),
+        ]
+        for ax in drawn:
+            rendered(ax)
+            lines = [to_rgb(line.get_color()) for line in ax.get_lines()]
+            edges = [tuple(edge[:3]) for each in ax.collections for edge in np.atleast_2d(each.get_edgecolor())]
+            assert (0.0, 0.0, 0.0) not in {*lines, *edges}
+    assert to_rgb(rendered(plot.hidden_codes(net_8_3_8(), EYE)).get_lines()[-1].get_color()) == (0.0, 0.0, 0.0)
 
 
 # --- the network ------------------------------------------------------------------------------------------------------
@@ -150,6 +200,32 @@ def test_histograms_count_every_value() -> None:
     assert [text.split("\n")[0] for text in texts(ax)] == ["n = 15", "n = 40"]
     values = net.trace(EYE[:5], EYE[:5]).a[1].astype(float)
     assert f"mean {values.mean():.3g}" in texts(ax)[0]
+
+
+def test_deep_networks_have_room() -> None:
+    """What is written beside the histograms of one layer does not reach into the next; a figure fits on a screen."""
+    deep = bp.Network([4, *[8] * 12, 2], seed=0)
+    ax = rendered(plot.weight_histograms(deep))
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert all(below.y1 <= above.y0 + 0.5 for below, above in pairwise(boxes))
+    figure = plot.network_diagram(deep).figure
+    assert isinstance(figure, Figure)
+    assert figure.get_size_inches()[0] <= 16.0
+
+
+def test_numbers_that_are_not_finite() -> None:
+    """Of a network that has gone wrong: histograms count them, a diagram cannot show them."""
+    net = net_8_3_8()
+    net.layers[0].w[:] = np.nan
+    net.layers[1].w[0, :2] = np.inf
+    notes = texts(rendered(plot.weight_histograms(net)))
+    assert notes[0] == "n = 0\n24 not finite"
+    assert notes[1].startswith("n = 22\n")
+    assert notes[1].endswith("\n2 not finite")
+    net.layers[1].w[:] = np.nan
+    rendered(plot.weight_histograms(net))
+    with pytest.raises(ValueError, match=r"net\.layers\[0\]\.w has values that are not finite"):
+        plot.network_diagram(net)
 
 
 def test_what_is_no_network() -> None:
@@ -239,6 +315,15 @@ def test_counts_in_a_confusion_matrix() -> None:
     assert len(texts(plot.confusion_matrix(np.arange(30), np.eye(30)))) == 0  # too many for numbers
 
 
+@pytest.mark.parametrize("n", [30, 200])
+def test_names_of_many_classes_do_not_meet(n: int) -> None:
+    ax = rendered(plot.confusion_matrix(np.arange(n), np.eye(n)))
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: (box.x0, box.y0))
+        assert len(boxes) >= 20
+        assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+
+
 def test_two_classes_from_one_unit() -> None:
     ax = rendered(plot.confusion_matrix(np.array([[0.0], [1.0], [1.0]]), np.array([[0.2], [0.4], [0.9]])))
     assert [int(text) for text in texts(ax)] == [1, 0, 1, 1]
@@ -269,7 +354,27 @@ def test_the_plane_is_what_predict_says_of_it() -> None:
     assert np.asarray(mesh.get_array()).reshape(21, 21).tolist() == wanted
     legend = ax.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["class 0", "class 1"]
+    found = sorted({0, 1, *np.ravel(wanted).tolist()})
+    assert [text.get_text() for text in legend.get_texts()] == [f"class {k}" for k in found]
+
+
+def test_the_classes_of_the_plane_have_names_without_samples() -> None:
+    """And ten classes can be told apart: color and marker together are of one only."""
+    net = bp.Network([2, 10], activation="softmax", seed=0, initializer=bp.normal(2.0))
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    legend = rendered(plot.decision_boundary(net, x, resolution=50)).get_legend()
+    assert legend is not None
+    assert len(legend.get_texts()) == len(np.unique(net.predict(x).argmax(axis=1)))
+    ax = rendered(plot.decision_boundary(net, x, np.arange(100) % 10, resolution=50))
+    looks = {
+        (tuple(each.get_facecolor()[0]), each.get_paths()[0].vertices.shape, float(each.get_paths()[0].vertices.sum()))
+        for each in ax.collections
+        if isinstance(each, PathCollection)
+    }
+    assert len(looks) == 10
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [f"class {k}" for k in range(10)]
 
 
 @pytest.mark.parametrize("t", [None, [0, 1], [[0.0], [1.0]], [[1, 0], [0, 1]]], ids=str)

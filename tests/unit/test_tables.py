@@ -16,7 +16,7 @@ import pytest
 
 import backpropc as bp
 from backpropc import cli, io
-from backpropc._tables import Table, read_table
+from backpropc._tables import Column, Table, read_table
 from backpropc.commands.train import _split
 from backpropc.preprocessing import CategoryColumn, NumberColumn
 from safetensors_files import with_configuration
@@ -67,6 +67,12 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def report(capsys: pytest.CaptureFixture[str], data: Path, net: Path, *options: object) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(run(capsys, "train", data, "-o", net, "--json", *options))
     return found
+
+
+def columns_of(path: Path) -> list[Column]:
+    """Every column of a table, each of which must be of numbers or of texts."""
+    table = read_table(str(path))
+    return [table.column(name) for name in table.columns]
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -202,9 +208,18 @@ def write_text(path: Path, text: str) -> Path:
         "a;b;t\n1;x;2.5\n2;y;3.5",
         "a\tb\tt\n1\tx\t2.5\n2\ty\t3.5\n",
         '\n"a","b","t"\n"1","x","2.5"\n\n 2 , y ,"3.5"\n',
+        '"a", "b", "t"\n1, "x", "2.5"\n2,   "y", 3.5\n',
         "a,b,t\n+1,x,25e-1\n2.,y,3.50\n",
     ],
-    ids=["plain", "BOM and CRLF", "semicolons", "tabs", "quotes and blanks", "ways to write a number"],
+    ids=[
+        "plain",
+        "BOM and CRLF",
+        "semicolons",
+        "tabs",
+        "quotes and blanks",
+        "quotes after blanks",
+        "ways to write a number",
+    ],
 )
 def test_ways_to_write_a_csv(text: str, tmp_path: Path) -> None:
     table = read_table(str(write_text(tmp_path / "d.csv", text)))
@@ -243,7 +258,7 @@ def test_long_tables(tmp_path: Path) -> None:
     for last, says in (("1_0,1,k", "'1_0' is not a number"), ("1,inf,k", "'inf' is not a finite"), ("1,1", "2 fields")):
         path = write_text(tmp_path / "d.csv", "i,x,k\n" + "\n".join([*rows, last]) + "\n")
         with pytest.raises(ValueError, match=f"line 5002.*{says}"):
-            read_table(str(path))
+            columns_of(path)
 
 
 def test_large_whole_numbers_are_numbers(tmp_path: Path) -> None:
@@ -321,6 +336,12 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
         [],
         "different texts, as 'name 0'; categories may be at most 100: leave the column out by --ignore",
     ),
+    "target ignored": ("a,t\n1,x\n2,y\n", ["--ignore", "-1"], "column 't' is the target, and given by --ignore"),
+    "decimal comma": ("a;t\n0,5;1\n1,25;2\n", [], "line 2, column 'a': '0,5' looks like a number, but numbers must be"),
+    "thousands": ('a,t\n1,2\n3,"1,000"\n', [], "line 3, column 't': '1,000' looks like a number"),
+    "German thousands": ("a;t\n1.234,5;1\n2,5;2\n", [], "line 2, column 'a': '1.234,5' looks like a number"),
+    "another minus": ("a,t\n\u22125,1\n\u22126,2\n", [], "'\u22125' looks like a number"),
+    "percent": ("a,t\n5%,1\n10 %,2\n", [], "give --categorical 'a'"),
     "text for a regression": ("a,t\n1,2\n2,x\n", ["--task", "regression"], "line 3, column 't': 'x' is not a number"),
     "beyond scaling": ("a,t\n1e308,1.5\n-1e308,2.5\n", [], "cannot be scaled; write them in another unit"),
 }
@@ -335,11 +356,21 @@ def test_tables_that_are_refused(
     assert not net.exists()
 
 
+def test_a_first_line_taken_for_data(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
+    data = write_text(tmp_path / "d.csv", "2019,2020\nx,2\n1,2\n")
+    assert "give --header yes" in complaint(capsys, "train", data, "--target", "2", "-o", net)
+    assert "give --header" not in complaint(capsys, "train", data, "--target", "2", "-o", net, "--header", "no")
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"\xff\xfea\x00,\x00t\x00", "is not UTF-8 text"),
-        (b"a,t\n\xe4,1\n", "is not UTF-8 text"),
+        (b"\xff\xfea\x00,\x00t\x00", "is not UTF-8 text: line 1"),
+        (
+            b"a,t\n" + b"x,1\n" * 9000 + b"\xe4,1\n",
+            "is not UTF-8 text: line 9002: invalid continuation byte; convert it",
+        ),
+        (b"PK\x03\x04\xff,\n", "it is a spreadsheet, or compressed; save the table as CSV"),
         (b"a,t\n\x00x,1\n", "has characters that cannot be printed"),
     ],
 )
@@ -362,6 +393,107 @@ def test_arrays_that_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert "not a file of arrays" in said(x=np.array([{}, {}]), t=np.zeros(2))  # pickled objects are not read
     write_text(tmp_path / "d.npz", "no zip")
     assert "is not a file of arrays" in complaint(capsys, "train", tmp_path / "d.npz", "--target", "t", "-o", net)
+
+
+MIXED = [[f"A{i}" if i % 2 else str(i), f"{i / 8}", "uv"[i % 2]] for i in range(20)]
+
+
+def test_columns_that_are_not_used_may_hold_anything(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path
+) -> None:
+    """Texts among numbers and the other way round, or characters that cannot be printed: in training and afterwards."""
+    rows = [["id", "x", "t"], *MIXED]
+    data = write_text(tmp_path / "d.csv", "\n".join(map(",".join, rows)))
+    assert "column 'id': 'A1' is not a number" in complaint(capsys, "train", data, "--target", "t", "-o", net)
+    report(capsys, data, net, "--target", "t", "--ignore", "id", "--epochs", 1)
+    assert len(run(capsys, "predict", net, data).splitlines()) == 21
+    new = write_text(tmp_path / "new.csv", "note,x\n\x07,1\n7,2\nz,3\n")
+    assert len(run(capsys, "predict", net, new).splitlines()) == 4
+    late = write_text(tmp_path / "new.csv", "x\nz\n3\n")
+    assert "line 2, column 'x': 'z' is not a number" in complaint(capsys, "predict", net, late)
+
+
+def test_arrays_and_parquet_may_have_columns_of_no_use(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    x, t = np.arange(20) / 8, np.arange(20) % 2
+    np.savez(tmp_path / "d.npz", x=x, t=t, when=np.zeros(20, "M8[D]"), z=x * 1j, far=np.full(20, np.inf))
+    columns = {"x": x, "t": t, "when": pa.array([0] * 20, pa.date32()), "z": [[1]] * 20, "far": np.full(20, np.inf)}
+    parquet.write_table(pa.table(columns), tmp_path / "d.parquet")
+    for name in ("d.npz", "d.parquet"):
+        data = tmp_path / name
+        assert "column 'when'" in complaint(capsys, "train", data, "--target", "t", "-o", net)
+        ignored = [f"--ignore={column}" for column in ("when", "z", "far")]
+        report(capsys, data, net, "--target", "t", "--epochs", 1, *ignored)
+        assert len(run(capsys, "predict", net, data).splitlines()) == 21
+
+
+def test_whole_numbers_as_categories_keep_all_their_digits(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path
+) -> None:
+    """Also those that float64 cannot tell apart; and decimals of Parquet are numbers."""
+    from decimal import Decimal
+
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    keys = 2**53 + np.arange(20) % 2
+    np.savez(tmp_path / "d.npz", k=keys, x=np.arange(20) / 8, t=keys)
+    price = pa.array([Decimal(f"{i}.25") for i in range(20)])
+    parquet.write_table(pa.table({"k": keys, "x": price, "t": keys}), tmp_path / "d.parquet")
+    for name in ("d.npz", "d.parquet"):
+        report(capsys, tmp_path / name, net, "--target", "t", "--categorical", "k", "--epochs", 1)
+        preprocessing = io.load_model(net).preprocessing
+        assert preprocessing is not None
+        assert preprocessing.inputs[0] == CategoryColumn("k", ("9007199254740992", "9007199254740993"))
+        assert isinstance(preprocessing.inputs[1], NumberColumn)
+        assert preprocessing.labels == ("9007199254740992", "9007199254740993")
+        assert set(run(capsys, "predict", net, tmp_path / name).split()) <= {"t", *preprocessing.labels}
+
+
+def test_a_target_that_is_categorical_is_classes(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
+    data = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},{i % 3}.5\n" for i in range(30)))
+    assert "accuracy" in report(capsys, data, net, "--target", "t", "--categorical", "t")["parts"]["held out"]
+    assert "r2" in report(capsys, data, net, "--target", "t")["parts"]["held out"]
+
+
+def test_classes_may_look_like_numbers_where_they_are_said_to_be_classes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path
+) -> None:
+    data = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},{i % 3} %\n" for i in range(30)))
+    assert "give --categorical 't'" in complaint(capsys, "train", data, "--target", "t", "-o", net)
+    report(capsys, data, net, "--target", "t", "--task", "classification", "--epochs", 1)
+
+
+def test_small_classes_are_held_out_too(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
+    """A fifth of two rows is none, but a fifth of forty is eight; and no class is held out whole."""
+    data = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},k{i // 2}\n" for i in range(40)))
+    parts = report(capsys, data, net, "--target", "t", "--epochs", 1)["parts"]
+    assert (parts["training"]["rows"], parts["held out"]["rows"]) == (32, 8)
+    alone = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},k{i}\n" for i in range(9)))
+    assert list(report(capsys, alone, net, "--target", "t", "--epochs", 1)["parts"]) == ["training"]
+
+
+def test_wide_letters_keep_the_confusion_matrix_in_columns(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path
+) -> None:
+    labels = ("日本", "e\u0301te\u0301", "hiver")
+    data = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},{labels[i % 3]}\n" for i in range(30)))
+    lines = run(capsys, "train", data, "--target", "t", "--epochs", 1, "-o", net).splitlines()
+    shown = [line.replace("\u0301", "").replace("日本", "xxxx") for line in lines]
+    at = next(i for i, line in enumerate(shown) if line.startswith("confusion matrix"))
+    assert len({len(line) for line in shown[at + 2 : at + 6]}) == 1
+
+
+def test_a_number_too_long_for_its_column(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
+    data = write_text(tmp_path / "d.csv", "a,t\n" + "".join(f"{i},{i * i}.5\n" for i in range(30)))
+    options = ("--optimizer", "SGD", "--learning-rate", 1e3, "--epochs", 2, "--batch-size", 30, "--dtype", "float64")
+    text = run(capsys, "train", data, "--target", "t", "-o", net, *options)
+    numbers = [line.split() for line in text.splitlines() if line.split()[:1] == ["2"]]
+    assert [len(line) for line in numbers if "e+" in line[1]] == [5]
 
 
 def test_a_constant_column_is_harmless(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
@@ -435,6 +567,16 @@ def test_filled_values_count_as_the_mean(capsys: pytest.CaptureFixture[str], tmp
     assert filled == mean
 
 
+def test_a_row_without_a_value_is_a_row(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
+    """What is predicted stays beside what it was predicted of; only lines with nothing on them are left out."""
+    data = write_text(tmp_path / "d.csv", "a,c,t\n" + "".join(f"{i},{'uv'[i % 2]},{i}.5\n" for i in range(30)))
+    report(capsys, data, net, "--target", "t", "--missing", "fill", "--epochs", 3)
+    gap = write_text(tmp_path / "new.csv", "a,c\n1,u\n,\n\n3,v\n")
+    assert len(run(capsys, "predict", net, gap).splitlines()) == 4
+    report(capsys, data, net, "--target", "t", "--epochs", 3)
+    assert "line 3, column 'a': the value is missing" in complaint(capsys, "predict", net, gap)
+
+
 def test_a_network_without_a_table(capsys: pytest.CaptureFixture[str], tmp_path: Path, net: Path) -> None:
     network = bp.Network([2, 3], seed=0)
     network.save(net)
@@ -484,6 +626,23 @@ def test_info_of_a_network(capsys: pytest.CaptureFixture[str], net: Path) -> Non
     bp.Network([2, 3], seed=0).save(net)
     assert run(capsys, "info", net).splitlines()[-1] == "all trainable"
     assert json.loads(run(capsys, "info", net, "--json"))["n_parameters"] == 9
+
+
+def test_json_knows_no_number_that_is_not_finite(capsys: pytest.CaptureFixture[str], net: Path) -> None:
+    """A metric that some epochs lack, as the last one before Ctrl-C, is null; text passes over it."""
+
+    class Stop:
+        def __call__(self, state: Any) -> bool:
+            return True
+
+    trainer = bp.Trainer(bp.Network([2, 3], seed=0), optimizer=bp.SGD(0.1), seed=0)
+    x, t = np.ones((4, 2)), np.ones((4, 3))
+    trainer.fit(x, t, epochs=1, metrics=["r2"], callbacks=[Stop()])
+    trainer.fit(x, t, epochs=1)
+    trainer.save(net)
+    found = json.loads(run(capsys, "info", net, "--json"), parse_constant=pytest.fail)
+    assert found["history"]["r2"][1] is None
+    assert "r2" not in run(capsys, "info", net).splitlines()[-1]
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------

@@ -541,7 +541,7 @@ def test_without_scipy_the_error_says_what_to_install() -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True, timeout=60
     )
-    assert re.search(r"LBFGS needs SciPy.*pip install backpropc\[scipy\]", done.stdout)
+    assert re.search(r"LBFGS needs SciPy.*pip install 'backpropc\[scipy\]'", done.stdout)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)

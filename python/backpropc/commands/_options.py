@@ -85,7 +85,8 @@ def add_table_options(parser: argparse._ActionsContainer) -> None:
         "--header",
         choices=("auto", "yes", "no"),
         default="auto",
-        help="whether the first line of a CSV file has the columns' names; auto: where none of its fields is a number",
+        help="whether the first line of a CSV file has the columns' names (default: auto: where none of its fields is "
+        "a number)",
     )
     parser.add_argument(
         "--delimiter",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from unicodedata import combining, east_asian_width
 
 import numpy as np
 
@@ -16,6 +19,24 @@ if TYPE_CHECKING:
 MOST_CLASSES_SHOWN = 15
 LONGEST_LABEL = 14
 CONFUSIONS_SHOWN = 10
+
+
+def as_json(value: Any) -> str:
+    """Return a report as JSON, which knows no number that is not finite: null stands for it."""
+    return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def in_14(value: float) -> str:
+    """Return a number with five decimals, or of a size that leaves no room for them with an exponent, 14 wide."""
+    return f"{value:>14.5f}" if not 1e7 <= abs(value) < math.inf else f"{value:>14.5e}"
 
 
 def of_outputs(preprocessing: Preprocessing, t: FloatArray, a: FloatArray) -> dict[str, Any]:
@@ -70,17 +91,30 @@ def _confusions(report: Mapping[str, Any], part: str) -> str:
         pairs.sort(key=lambda pair: -pair[0])
         head = f"most frequent confusions ({part}): the true class, what was predicted"
         return "\n".join([head, *(f"{n:>6}  {true}, {wrong}" for n, true, wrong in pairs[:CONFUSIONS_SHOWN])])
-    left = max(map(len, labels))
-    widths = [max(len(label), *(len(str(row[j])) for row in matrix)) for j, label in enumerate(labels)]
+    left = max(map(_columns, labels))
+    widths = [max(_columns(label), *(len(str(row[j])) for row in matrix)) for j, label in enumerate(labels)]
     lines = [f"confusion matrix ({part}): rows are the true class, columns what was predicted", ""]
-    lines.append(" " * left + "".join(f"  {label:>{w}}" for label, w in zip(labels, widths, strict=True)))
+    lines.append(" " * left + "".join(f"  {_right(label, w)}" for label, w in zip(labels, widths, strict=True)))
     for label, row in zip(labels, matrix, strict=True):
-        lines.append(f"{label:>{left}}" + "".join(f"  {n:>{w}}" for n, w in zip(row, widths, strict=True)))
+        lines.append(_right(label, left) + "".join(f"  {n:>{w}}" for n, w in zip(row, widths, strict=True)))
     return "\n".join(lines)
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: letters of East Asia two each, combining marks none."""
+    return sum(0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def _right(text: str, width: int) -> str:
+    return " " * (width - _columns(text)) + text
 
 
 def _shortened(label: str) -> str:
     return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
+
+
+def _categories(n: int) -> str:
+    return "1 category" if n == 1 else f"{n} categories"
 
 
 def of_columns(preprocessing: Preprocessing) -> str:
@@ -93,7 +127,7 @@ def of_columns(preprocessing: Preprocessing) -> str:
     for column in preprocessing.inputs:
         if not isinstance(column, NumberColumn):
             lines.append(
-                f"         {column.column}: {len(column.categories)} categories: {listed(column.categories, 8)}"
+                f"         {column.column}: {_categories(len(column.categories))}: {listed(column.categories, 8)}"
             )
     if not numbers:
         lines[0] = lines[0].replace("       ", "inputs ", 1)

@@ -261,14 +261,26 @@ def run(options: Options) -> int:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the demo's options."""
     count, seed = _options.integer(1), _options.integer(0, 2**64 - 1)
-    parser.add_argument("--epochs", type=count, default=DEFAULT_EPOCHS, help="times each input is seen (%(default)s)")
     parser.add_argument(
-        "--learning-rate", type=_options.rate, default=DEFAULT_RATE, help="the lecture's mu (%(default)s)"
+        "--epochs",
+        type=count,
+        metavar="N",
+        default=DEFAULT_EPOCHS,
+        help="times each input is seen (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=seed, default=DEFAULT_SEED, help="of the initial weights (%(default)s)")
-    parser.add_argument("--hidden", type=count, default=3, help="hidden units (%(default)s)")
     parser.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (%(default)s)"
+        "--learning-rate",
+        type=_options.rate,
+        metavar="RATE",
+        default=DEFAULT_RATE,
+        help="size of the steps, the lecture's mu (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=seed, metavar="N", default=DEFAULT_SEED, help="of the initial weights (default: %(default)s)"
+    )
+    parser.add_argument("--hidden", type=count, metavar="N", default=3, help="hidden units (default: %(default)s)")
+    parser.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (default: %(default)s)"
     )
     parser.add_argument(
         "--plot", metavar="FILE", help="draw the codes, the network and its loss: .png, .svg or .pdf (needs matplotlib)"

@@ -12,10 +12,11 @@ HELP = "write a network as C source or as ONNX"
 DESCRIPTION = """\
 Write the network of a file in a form that others read.
 
-c     one self-contained C99 file, for a microcontroller: float32, no allocation. Of a file that train wrote it has the
-      columns' scales and categories and the class labels too
-onnx  a model for ONNX Runtime and others (needs the onnx package). Of a file that train wrote it takes a table's rows,
-      with a category given by its number, and gives labels and probabilities, or numbers in the units of the targets
+--to c: one self-contained C99 file, for a microcontroller: float32, no allocation. Of a file that train wrote it has
+the columns' scales and categories and the class labels too.
+
+--to onnx: a model for ONNX Runtime and others (needs the onnx package). Of a file that train wrote it takes a table's
+rows, with a category given by its number, and gives labels and probabilities, or numbers in the units of the targets.
 """
 EPILOG = """\
 examples:
@@ -30,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", choices=("c", "onnx"), required=True, help="what to write")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write")
     parser.add_argument(
-        "--opset", type=_options.integer(1), help="onnx: version of the operators (default: the lowest that has them)"
+        "--opset",
+        type=_options.integer(1),
+        metavar="N",
+        help="onnx: version of the operators (default: the lowest that has them)",
     )
     parser.add_argument(
         "--bare", action="store_true", help="leave out what train learned of the table: the network alone"

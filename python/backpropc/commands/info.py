@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from . import _report
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
 
     model = io.load_model(options.network)
     if options.json:
-        print(json.dumps(_as_json(model)))
+        print(_report.as_json(_as_json(model)))
         return 0
     print(model.network.summary())
     if model.preprocessing is not None:
@@ -46,7 +46,8 @@ def _of_training(trainer: Trainer) -> str:
         f"trained  {trainer.epoch} epochs, {trainer.step_count} steps{_on_samples(trainer)}",
         f"by       {settings}",
     ]
-    last = {name: values[-1] for name, values in trainer.history.history.items() if values}
+    history = trainer.history.history
+    last = {name: values[-1] for name, values in history.items() if values and not math.isnan(values[-1])}
     if last:
         lines.append("last     " + ", ".join(f"{name} {value:.5g}" for name, value in last.items()))
     return "\n".join(lines)

@@ -44,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="E (default: the trainer's; else softmax_cross_entropy after softmax, half_squared_error after others)",
     )
     parser.add_argument(
-        "--learning-rate", type=_options.rate, default=0.1, help="mu of the update that is shown (%(default)s)"
+        "--learning-rate",
+        type=_options.rate,
+        metavar="RATE",
+        default=0.1,
+        help="mu of the update that is shown (default: %(default)s)",
     )
     parser.add_argument("--title", help="of the page (default: the name of NETWORK)")
     _options.add_table_options(parser)

@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unseen",
         choices=("refuse", "zero"),
         default="refuse",
-        help="a category that the training rows did not have: an error, or none of the known ones (%(default)s)",
+        help="a category that the training rows did not have: an error, or none of the known ones "
+        "(default: %(default)s)",
     )
     _options.add_table_options(parser)
 

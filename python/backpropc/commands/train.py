@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._arguments import FloatArray
+from ..definitions import ACTIVATION, OPTIMIZER
 from . import _options, _report
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ A share of the rows is held out: not trained on, but judged at the end.
 EPILOG = """\
 examples:
   backpropc train iris.csv --target species -o iris.safetensors
-  backpropc train houses.csv --target price --ignore id --hidden 64,32 --epochs 500 --patience 20 -o houses.safetensors
+  backpropc train houses.csv --target price --ignore id --hidden 64,32 \\
+      --epochs 500 --patience 20 -o houses.safetensors
   backpropc train digits.npz --target y -o digits.safetensors
 """
 
@@ -65,13 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--task",
         choices=("auto", "classification", "regression"),
         default="auto",
-        help="what the target is: classes or numbers",
+        help="what the target is: classes or numbers (default: auto, as said above)",
     )
     data.add_argument(
         "--missing",
         choices=("refuse", "drop", "fill"),
         default="refuse",
-        help="rows with a missing value: an error, left out, or filled: by the mean, or by no category (%(default)s)",
+        help="rows with a missing value: an error, left out, or filled: by the mean, or by no category (default: "
+        "%(default)s)",
     )
     _options.add_table_options(data)
     network = parser.add_argument_group("the network")
@@ -80,31 +82,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_options.sizes,
         default="32",
         metavar="SIZES",
-        help="sizes of the hidden layers, as 32,16 or none",
+        help="sizes of the hidden layers, as 64,32, or none (default: %(default)s)",
     )
-    network.add_argument("--activation", default="relu", metavar="NAME", help="of the hidden layers (%(default)s)")
-    network.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="(%(default)s)")
+    network.add_argument(
+        "--activation",
+        default="relu",
+        metavar="NAME",
+        help=f"of the hidden layers, one of: {', '.join(ACTIVATION.names)} (default: %(default)s)",
+    )
+    network.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (default: %(default)s)"
+    )
     training = parser.add_argument_group("the training")
-    training.add_argument("--epochs", type=count, default=200, help="times each row is seen (%(default)s)")
-    training.add_argument("--batch-size", type=count, default=32, help="rows in a step (%(default)s)")
-    training.add_argument("--optimizer", default="Adam", metavar="NAME", help="Adam, SGD, RMSprop, … (%(default)s)")
     training.add_argument(
-        "--learning-rate", type=_options.rate, help="size of the steps (default: the optimizer's own)"
-    )
-    training.add_argument("--l2", type=_options.number(), default=0.0, help="penalty of large weights (%(default)s)")
-    training.add_argument(
-        "--dropout", type=_options.number(below=1.0), default=0.0, help="share of hidden units left out (%(default)s)"
+        "--epochs", type=count, metavar="N", default=200, help="times each row is seen (default: %(default)s)"
     )
     training.add_argument(
-        "--held-out", type=_options.number(below=1.0), default=0.2, metavar="SHARE", help="of the rows (%(default)s)"
+        "--batch-size", type=count, metavar="N", default=32, help="rows in a step (default: %(default)s)"
+    )
+    training.add_argument(
+        "--optimizer",
+        default="Adam",
+        metavar="NAME",
+        help=f"what makes steps of gradients, one of: {', '.join(OPTIMIZER.names)} (default: %(default)s)",
+    )
+    training.add_argument(
+        "--learning-rate",
+        type=_options.rate,
+        metavar="RATE",
+        help="size of the steps (default: the optimizer's own; SGD has none and needs one)",
+    )
+    training.add_argument(
+        "--l2", type=_options.number(), metavar="NUMBER", default=0.0, help="penalty of large weights (default: 0)"
+    )
+    training.add_argument(
+        "--dropout",
+        type=_options.number(below=1.0),
+        metavar="SHARE",
+        default=0.0,
+        help="share of hidden units left out of each step (default: 0)",
+    )
+    training.add_argument(
+        "--held-out",
+        type=_options.number(below=1.0),
+        default=0.2,
+        metavar="SHARE",
+        help="share of the rows not trained on, but judged at the end (default: %(default)s)",
     )
     training.add_argument(
         "--patience",
         type=count,
         metavar="EPOCHS",
-        help="stop after so many epochs in a row without a lower loss on the rows held out, and keep the best network",
+        help="stop after so many epochs in a row without a lower loss on the rows held out (of the training, where "
+        "none are), and keep the best network (default: never)",
     )
-    training.add_argument("--seed", type=_options.seed, default=0, help="of all that is random (%(default)s)")
+    training.add_argument(
+        "--seed",
+        type=_options.seed,
+        metavar="N",
+        default=0,
+        help="of all that is random: which rows are held out, initial weights, order (default: %(default)s)",
+    )
     parser.add_argument(
         "--diagnose",
         action="store_true",
@@ -152,7 +190,9 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         found = {} if diagnosis is None else {"diagnosis": [asdict(each) for each in diagnosis.complaints]}
         print(
-            json.dumps({"file": options.output, "epochs": trainer.epoch, "seconds": seconds, "parts": reports} | found)
+            _report.as_json(
+                {"file": options.output, "epochs": trainer.epoch, "seconds": seconds, "parts": reports} | found
+            )
         )
     else:
         print(f"\n{_report.in_words(preprocessing, reports)}\n")
@@ -180,13 +220,18 @@ def _read(options: argparse.Namespace) -> tuple[Preprocessing, _Part, _Part | No
     targets, ignored, categorical = (
         names_at(list(table.columns), given) for given in (options.target, options.ignore, options.categorical)
     )
+    for name in targets:
+        if name in ignored:
+            raise ValueError(f"column {name!r} is the target, and given by --ignore; it must be one of them")
     inputs = [name for name in table.columns if name not in {*targets, *ignored}]
+    are_classes = targets if options.task == "classification" else []
+    _check_columns(table, [*inputs, *targets], [*categorical, *are_classes])
     if not inputs:
         raise ValueError(
             f"{options.data} has no column but the target and those ignored; there is nothing to learn from"
         )
     table = _as_categories(_without_missing(table, inputs, targets, options.missing), categorical)
-    is_classifier = _is_classifier(table, targets, options.task)
+    is_classifier = _is_classifier(table, targets, options.task, categorical)
     rows, rows_held_out = _split(table, targets[0] if is_classifier else None, options.held_out, options.seed)
     training = table.take(rows)
     preprocessing = Preprocessing(
@@ -196,6 +241,21 @@ def _read(options: argparse.Namespace) -> tuple[Preprocessing, _Part, _Part | No
     )
     held_out = _part(preprocessing, table.take(rows_held_out)) if rows_held_out.size else None
     return preprocessing, _part(preprocessing, training), held_out
+
+
+def _check_columns(table: Table, names: list[str], categorical: list[str]) -> None:
+    """Refuse columns of both kinds or of none, and texts that are numbers written in another way."""
+    from .._tables import disguised_number
+
+    for name in names:
+        column = table.column(name)
+        text = disguised_number(column.texts) if column.is_text and name not in categorical else None
+        if text is not None:
+            row = column.texts.index(text)
+            raise ValueError(
+                f"{table.place(row, name)}: {text!r} looks like a number, but numbers must be written as 1234.5, "
+                f"without commas, blanks and units; if it is the name of a category, give --categorical {name!r}"
+            )
 
 
 def _part(preprocessing: Preprocessing, table: Table) -> _Part:
@@ -224,9 +284,10 @@ def _without_missing(table: Table, inputs: list[str], targets: list[str], missin
     return table.take(np.flatnonzero(~gaps)) if gaps.any() else table
 
 
-def _is_classifier(table: Table, targets: list[str], task: str) -> bool:
+def _is_classifier(table: Table, targets: list[str], task: str, categorical: list[str]) -> bool:
     if task == "auto":
-        task = "regression" if len(targets) > 1 or _are_numbers(table, targets[0]) else "classification"
+        are_classes = targets[0] in categorical or not _are_numbers(table, targets[0])
+        task = "classification" if are_classes and len(targets) == 1 else "regression"
     if task == "classification" and len(targets) > 1:
         raise ValueError(f"there are {len(targets)} targets, {', '.join(targets)}; a classifier has one")
     return task == "classification"
@@ -257,15 +318,22 @@ def _learn_targets(table: Table, names: list[str], is_classifier: bool) -> tuple
 
 
 def _split(table: Table, label: str | None, share: float, seed: int) -> tuple[Any, Any]:
-    """Return the rows to train on and those held out, of each class the same share but never all."""
+    """Return the rows to train on and those held out: of each class the same share, but never all.
+
+    It is rounded so that small classes add up to the share too.
+    """
     order = np.random.Philox(key=(SPLIT_STREAM << 64) + seed).random_raw(len(table))
     texts = [""] * len(table) if label is None else table.columns[label].texts
     groups: dict[Any, list[int]] = {}
     for row in np.argsort(order, kind="stable").tolist():
         groups.setdefault(texts[row], []).append(row)
     held_out: list[int] = []
+    rest = 0.0  # of a row, from the classes before
     for rows in groups.values():
-        held_out += rows[: min(int(share * len(rows) + 0.5), len(rows) - 1)]
+        wanted = share * len(rows) + rest
+        n = min(int(wanted + 0.5), len(rows) - 1)
+        held_out += rows[:n]
+        rest = min(wanted - n, 0.5)
     is_held_out = np.zeros(len(table), np.bool_)
     is_held_out[held_out] = True
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
@@ -275,8 +343,6 @@ def _split(table: Table, label: str | None, share: float, seed: int) -> tuple[An
 
 
 def _optimizer(options: argparse.Namespace) -> Any:
-    from ..definitions import OPTIMIZER
-
     found = {name.lower(): cls for name, cls in OPTIMIZER.classes.items()}.get(options.optimizer.lower())
     if found is None:
         raise _options.UsageError(f"--optimizer: {options.optimizer!r} is not one of: {', '.join(OPTIMIZER.names)}")
@@ -291,8 +357,6 @@ def _optimizer(options: argparse.Namespace) -> Any:
 
 
 def _activation(options: argparse.Namespace) -> Any:
-    from ..definitions import ACTIVATION
-
     try:
         return ACTIVATION.resolve(options.activation, "--activation")
     except ValueError as error:
@@ -351,7 +415,7 @@ def _progress(epochs: int) -> Any:
             print("   epoch" + "".join(f"{name:>14}" for name, value in values.items() if value is not None))
         is_due = state.epoch * 10 // epochs > (state.epoch - 1) * 10 // epochs or time.monotonic() > shown_at + 10
         if is_first or is_due:
-            print(f"{state.epoch:>8}" + "".join(f"{v:>14.5f}" for v in values.values() if v is not None), flush=True)
+            print(f"{state.epoch:>8}" + "".join(_report.in_14(v) for v in values.values() if v is not None), flush=True)
             shown_at = time.monotonic()
         is_first = False
 
