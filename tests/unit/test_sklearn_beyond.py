@@ -338,6 +338,16 @@ def test_validation_data_that_do_not_fit_are_refused(divided: Any) -> None:
         mlp.fit(x, y, validation_data=x_val)
 
 
+def test_poisson_refuses_what_is_no_count() -> None:
+    x, y = VALUES[0], np.abs(VALUES[1])
+    regressor = MLPRegressor("poisson", [3], max_iter=2)
+    with pytest.raises(ValueError, match=r"y has the value -1; with loss='poisson' all must be at least 0"):
+        regressor.fit(x, np.append(y[1:], -1.0))
+    assert not hasattr(regressor, "coefs_")
+    with pytest.raises(ValueError, match=r"validation_data's y has the value -1"):
+        regressor.fit(x, y, validation_data=(x[:2], [0.0, -1.0]))
+
+
 def test_initial_weights_can_be_given() -> None:
     first = MLPClassifier([6], max_iter=1, random_state=0).fit(*IRIS)
     given = MLPClassifier([6], max_iter=1, random_state=5, shuffle=False)
