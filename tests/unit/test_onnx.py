@@ -346,7 +346,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "approximate": ('m = MatMul(x, w) y = Gelu <approximate = "tanh"> (m)', "Gelu is approximate"),
     "another selu": ("m = MatMul(x, w) y = Selu <alpha = 1.0> (m)", r"reads Selu\(z\) with 1, 1.0507"),
     "a Dropout in training": ("m = MatMul(x, w) y = Dropout(m, half, on)", "has the operator Dropout"),
-    "the mask of a Dropout": ("m = MatMul(x, w) d, mask = Dropout(m) y = Mul(m, mask)", "Mul reads 'mask', which is no"),
+    "the mask of a Dropout": ("m = MatMul(x, w) d, mask = Dropout(m) y = Mul(m, mask)", "Mul reads 'mask', which"),
     "weights that are no numbers": ("y = MatMul(x, truths)", "weights of bool; all must be of one dtype"),
     "transA": ("y = Gemm <transA = 1> (x, w)", "transA 0"),
     "shared weights": ("m = MatMul(x, w) r = Relu(m) n = MatMul(r, q) y = MatMul(n, q)", "'q' is the weights of two"),
