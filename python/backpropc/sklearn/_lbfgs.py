@@ -23,14 +23,18 @@ def fit_by_lbfgs(mlp: Any, training: Samples, held_out: HeldOut | None, run: Run
     watch = Watch(mlp, held_out, run)
     mlp.n_iter_ = 0
     run.begin_iteration()
-    found = scipy.optimize.minimize(
-        lambda packed: loss_and_gradient(mlp, packed, training),
-        pack(mlp._network, mlp._network.parameters),
-        method="L-BFGS-B",
-        jac=True,
-        callback=watch,
-        options={"maxfun": mlp.max_fun, "maxiter": run.limit, "gtol": mlp.tol},
-    )
+    try:
+        found = scipy.optimize.minimize(
+            lambda packed: loss_and_gradient(mlp, packed, training),
+            pack(mlp._network, mlp._network.parameters),
+            method="L-BFGS-B",
+            jac=True,
+            callback=watch,
+            options={"maxfun": mlp.max_fun, "maxiter": run.limit, "gtol": mlp.tol},
+        )
+    except BaseException:  # Ctrl-C, or a loss that is not finite, amid a line search
+        mlp._network.parameters = watch.reached
+        raise
     mlp._network.parameters = unpack(mlp._network, found.x)
     mlp.loss_ = float(found.fun)
     if mlp.epochs is None and not watch.stopped:
@@ -45,13 +49,15 @@ class Watch:
     def __init__(self, mlp: Any, held_out: HeldOut | None, run: Run) -> None:
         self._mlp, self._held_out, self._run = mlp, held_out, run
         self.stopped = False
+        self.reached = mlp._network.parameters.copy()  # by the last whole iteration
         if held_out is not None:
             mlp.validation_loss_curve_, mlp.validation_scores_ = [], []
 
     def __call__(self, intermediate_result: Any) -> None:
         """Look at the parameters of an iteration that has ended; raise StopIteration where a callback wants no more."""
         mlp, losses = self._mlp, {"loss": float(intermediate_result.fun)}
-        mlp._network.parameters = unpack(mlp._network, intermediate_result.x)
+        self.reached = unpack(mlp._network, intermediate_result.x)
+        mlp._network.parameters = self.reached
         mlp.n_iter_ += 1
         if mlp.verbose:
             print(f"Iteration {mlp.n_iter_}, loss = {losses['loss']:.8f}")
