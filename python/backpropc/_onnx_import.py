@@ -26,7 +26,7 @@ from .network import Network
 OLDEST_OPSET = 7
 LARGEST_FILE = 2**31  # of protobuf's messages
 LONGEST_EXPRESSION = 200
-READ = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64)  # types of constants
+READ = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.BOOL)  # types of constants
 LABEL = "label"  # in the place of an expression: a class, of whose making the network knows nothing
 
 
@@ -397,10 +397,10 @@ class _Reader:
         ):
             raise ValueError("source: Gemm must be of the layer below, constant weights and constant biases, transA 0")
         w = constants[1].array.T if given.get("transB", 0) else constants[1].array
-        b = constants[2].array if has_bias and constants[2] is not None else np.zeros(1, w.dtype)
+        b = constants[2].array if has_bias and constants[2] is not None else None
         with np.errstate(all="ignore"):  # what is not finite is refused in the end
             alpha, beta = (w.dtype.type(given.get(name, 1.0)) for name in ("alpha", "beta"))
-            self._begin_layer(node, values[0], constants[1], w * alpha, b * beta)
+            self._begin_layer(node, values[0], constants[1], w * alpha, None if b is None else b * beta)
 
     def _begin_layer(
         self, node: onnx.NodeProto, below: Expression, constant: _Constant, w: FloatArray, b: FloatArray | None
@@ -482,6 +482,8 @@ class _Reader:
         given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
         if name == "Reshape" and constants[1] is not None and constants[1].array.size == 2:
             rows, width = constants[1].array.tolist()
+            if (rows, width) == (0, -1):  # what Flatten does
+                return True
             if width == 1 and node.output[0] in self._outputs:  # skl2onnx's, of several numbers too
                 return bool(rows == -1)
             return rows in (-1, 0) and width > 0 and (not self._layers or width == self._layers[-1].w.shape[1])
@@ -490,7 +492,8 @@ class _Reader:
         if name == "Flatten":
             return bool(given.get("axis", 1) == 1)
         if name == "Dropout":
-            return len(node.output) == 1 and len(node.input) < 3
+            in_training = constants[2] if len(constants) > 2 and node.input[2] else None
+            return len(node.input) < 3 or not node.input[2] or (in_training is not None and not in_training.array.any())
         return name in ("Identity", "ai.onnx.ml.ZipMap")
 
     def _end_layer(self, value: Expression, at: str) -> None:

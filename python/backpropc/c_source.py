@@ -31,7 +31,7 @@ WIDTH = 120
 LONGEST_NAME = 63 - len("_predict")  # of a C99 identifier 63 characters count
 
 # a[j] in terms of z, for activations of one number; {0} is the first parameter. As in csrc/math/activations.hpp they do
-# not overflow on the way to a finite result, and a NaN stays one.
+# not overflow on the way to a finite result, an infinite z gives the limit, and a NaN stays one.
 ELEMENTWISE = {
     "logistic": "a[j] = z >= 0.0f ? 1.0f / (1.0f + expf(-z)) : expf(z) / (1.0f + expf(z));",
     "exp": "a[j] = expf(z);",
@@ -40,13 +40,15 @@ ELEMENTWISE = {
     "leaky_relu": "a[j] = z > 0.0f ? z : {0} * z;",
     "elu": "a[j] = z > 0.0f ? z : {0} * expm1f(z);",
     "selu": "a[j] = z > 0.0f ? 1.050701f * z : 1.7580993f * expm1f(z);",
-    "gelu": "a[j] = 0.5f * z * erfcf(-0.70710677f * z);",
-    "silu": "a[j] = z >= 0.0f ? z / (1.0f + expf(-z)) : z * expf(z) / (1.0f + expf(z));",
+    "gelu": "a[j] = z < -15.0f ? -0.0f : 0.5f * z * erfcf(-0.70710677f * z);",
+    "silu": """\
+const float e = expf(-fabsf(z)), size = z / (1.0f + e);
+    a[j] = z >= 0.0f ? size : z < -110.0f ? -0.0f : e * size;""",
     "softplus": "a[j] = fmaxf(z, 0.0f) + log1pf(expf(-fabsf(z)));",
-    "softsign": "a[j] = z / (1.0f + fabsf(z));",
+    "softsign": "a[j] = fabsf(z) > 1e10f ? copysignf(1.0f, z) : z / (1.0f + fabsf(z));",
     "mish": """\
 const float e = expf(-fabsf(z)), n = z >= 0.0f ? 1.0f + 2.0f * e : e * (e + 2.0f);
-    a[j] = z * (n / (z >= 0.0f ? n + 2.0f * e * e : n + 2.0f));""",
+    a[j] = z < -110.0f ? -0.0f : z * (n / (z >= 0.0f ? n + 2.0f * e * e : n + 2.0f));""",
 }
 SOFTMAX = """\
   float largest = a[0], total = 0.0f;

@@ -18,7 +18,8 @@ from backpropc._tables import read_table
 from backpropc.c_source import to_c
 from backpropc.preprocessing import CategoryColumn, NumberColumn, Preprocessing
 
-FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wmissing-prototypes", "-Wconversion", "-O2"]
+FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wmissing-prototypes", "-Wconversion"]
+FLAGS += ["-Wdouble-promotion", "-O2"]
 EXACT = ("identity", "relu", "leaky_relu", "softsign")  # no elementary function of the C library's
 EPS = float(np.finfo(np.float32).eps)
 # Of eps, and of the larger of |a| and 1: one of the C library's functions, two roundings of ours there, one in predict.
@@ -66,6 +67,31 @@ def test_every_activation(activation: Any, tmp_path: Path) -> None:
     found = call(compiled(to_c(net), tmp_path).network_predict, z, 5)
     assert np.isfinite(found).all()
     assert (np.abs(found - wanted) <= ULPS * EPS * np.maximum(np.abs(wanted), 1.0)).all()
+
+
+@pytest.mark.parametrize("activation", activations(), ids=str)
+def test_far_away(activation: Any, tmp_path: Path) -> None:
+    """Where z is infinite or as good as that, or the value subnormal; what is not a number stays so."""
+    net = bp.Network([bp.Dense(1, 1, activation)], seed=0)
+    net.layers[0].w, net.layers[0].b = [[1.0]], [0.0]
+    z = np.array([1e8, 1e10, 1e11, 3.4028235e38, np.inf, 14.0, 60.0, 87.0, 95.0, 103.0, 109.9, 110.1], np.float32)
+    z = np.concatenate([z, -z, [np.nan]])[:, None]
+    with np.errstate(over="ignore"):
+        wanted, found = net.predict(z), call(compiled(to_c(net), tmp_path).network_predict, z, 1)
+    same = (wanted == found) | (np.isnan(wanted) & np.isnan(found))
+    with np.errstate(invalid="ignore"):
+        assert (same | (np.abs(found - wanted) <= ULPS * EPS * np.maximum(np.abs(wanted), 1e-30))).all()
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+def test_a_cpp_compiler_takes_it_too(tmp_path: Path) -> None:
+    """As sketches for microcontrollers are C++."""
+    net = bp.Network([bp.Dense(2, 2, activation) for activation in activations()], seed=0)
+    (tmp_path / "net.cpp").write_text(to_c(net), encoding="ascii")
+    flags = ["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wdouble-promotion"]
+    command = ["c++", *flags, "-c", str(tmp_path / "net.cpp"), "-o", str(tmp_path / "net.o")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("activation", EXACT)

@@ -281,6 +281,15 @@ SAME: dict[str, tuple[str, dict[str, np.ndarray]]] = {
         "e = Cast <to = 1> (r) y = Gemm(e, v, c)",
         {},
     ),
+    "Gemm without a bias, and Add": ("g = Gemm(x, w) h = Add(b, g) r = Relu(h) m = Gemm(r, v) y = Add(m, c)", {}),
+    "Dropout of a graph that was in training": (
+        "h = Gemm(x, w, b) r = Relu(h) d, mask = Dropout(r, rate, training) y = Gemm(d, v, c)",
+        {"rate": np.array(0.5, np.float32), "training": np.array(False)},
+    ),
+    "Reshape as Flatten": (
+        "s = Constant <value = int64[2] {0, -1}> () f = Reshape(x, s) h = Gemm(f, w, b) r = Relu(h) y = Gemm(r, v, c)",
+        {},
+    ),
     "biases as rows": ("h = Gemm(x, w, b) r = Relu(h) m = MatMul(r, v) y = Add(m, c)", {"b": B[None], "c": B2[None]}),
 }
 
@@ -336,6 +345,9 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a number too many": ("m = Gemm(x, w, b) y = Add(m, one)", r"reads Add\(z,c\) with 1, which is no activation"),
     "approximate": ('m = MatMul(x, w) y = Gelu <approximate = "tanh"> (m)', "Gelu is approximate"),
     "another selu": ("m = MatMul(x, w) y = Selu <alpha = 1.0> (m)", r"reads Selu\(z\) with 1, 1.0507"),
+    "a Dropout in training": ("m = MatMul(x, w) y = Dropout(m, half, on)", "has the operator Dropout"),
+    "the mask of a Dropout": ("m = MatMul(x, w) d, mask = Dropout(m) y = Mul(m, mask)", "Mul reads 'mask', which"),
+    "weights that are no numbers": ("y = MatMul(x, truths)", "weights of bool; all must be of one dtype"),
     "transA": ("y = Gemm <transA = 1> (x, w)", "transA 0"),
     "shared weights": ("m = MatMul(x, w) r = Relu(m) n = MatMul(r, q) y = MatMul(n, q)", "'q' is the weights of two"),
     "a bias of rows": ("m = MatMul(x, w) y = Add(m, column)", "a bias has shape"),
@@ -358,6 +370,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("nodes", "says"), REFUSED.values(), ids=REFUSED)
 def test_graphs_that_are_no_dense_layers(nodes: str, says: str) -> None:
     weights = {"w": W, "u": W, "b": B, "q": np.eye(4, dtype=np.float32), "k": W, "column": B[:, None]}
+    weights |= {"on": np.array(True), "truths": W > 0}
     model = parsed(f"(float[n,3] x) => (float[n,4] y) {{ {NUMBERS} {nodes} }}", 20, **weights)
     with pytest.raises(ValueError, match=says):
         from_onnx(model)

@@ -11,7 +11,7 @@ pytest.importorskip("sklearn", minversion="1.9")
 
 import sklearn.neural_network as theirs
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_multilabel_classification, make_regression
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_multilabel_classification, make_regression
 
 from backpropc.sklearn import MLPClassifier, MLPRegressor
 
@@ -90,6 +90,22 @@ def test_ten_epochs_agree_with_scikit_learn(task: str, solver: str) -> None:
     ours, their = pair(name, **kwargs, shuffle=False, random_state=1, **own, **SOLVERS[solver])
     assert_agree(ours.fit(x, y), their.fit(x, y))
     np.testing.assert_allclose(ours.predict(x), their.predict(x), rtol=AGREEMENT, atol=AGREEMENT)
+
+
+UNSCALED = {"classes": load_wine(return_X_y=True), "two classes": load_breast_cancer(return_X_y=True)}
+UNSCALED["labels"] = (50.0 * LABELS[0], LABELS[1])
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("activation", ["identity", "relu"])
+@pytest.mark.parametrize("task", UNSCALED)
+def test_lbfgs_agrees_where_probabilities_are_clipped(task: str, activation: str, weighted: bool) -> None:
+    """z is in the hundreds: scikit-learn's E of a sample ends at -ln eps, by which the line search goes."""
+    x, y = UNSCALED[task]
+    weight = np.random.default_rng(1).integers(0, 4, len(x)).astype(float) if weighted else None
+    kwargs = {"hidden_layer_sizes": (16,), "activation": activation, "max_iter": 10, "random_state": 1}
+    ours, their = pair("MLPClassifier", solver="lbfgs", **kwargs)
+    assert_agree(ours.fit(x, y, sample_weight=weight), their.fit(x, y, sample_weight=weight))
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])

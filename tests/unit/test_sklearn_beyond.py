@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import backpropc as bp
-from backpropc.sklearn import MLPClassifier, MLPRegressor
+from backpropc.sklearn import MLPClassifier, MLPRegressor, _lbfgs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -338,6 +338,16 @@ def test_validation_data_that_do_not_fit_are_refused(divided: Any) -> None:
         mlp.fit(x, y, validation_data=x_val)
 
 
+def test_poisson_refuses_what_is_no_count() -> None:
+    x, y = VALUES[0], np.abs(VALUES[1])
+    regressor = MLPRegressor("poisson", [3], max_iter=2)
+    with pytest.raises(ValueError, match=r"y has the value -1; with loss='poisson' all must be at least 0"):
+        regressor.fit(x, np.append(y[1:], -1.0))
+    assert not hasattr(regressor, "coefs_")
+    with pytest.raises(ValueError, match=r"validation_data's y has the value -1"):
+        regressor.fit(x, y, validation_data=(x[:2], [0.0, -1.0]))
+
+
 def test_initial_weights_can_be_given() -> None:
     first = MLPClassifier([6], max_iter=1, random_state=0).fit(*IRIS)
     given = MLPClassifier([6], max_iter=1, random_state=5, shuffle=False)
@@ -413,6 +423,34 @@ def test_ctrl_c_reaches_the_caller_and_leaves_a_model() -> None:
     assert len(mlp.loss_curve_) == mlp.n_iter_
     assert mlp.predict(x).shape == (2000,)
     assert mlp.partial_fit(x, y).n_iter_ == 1
+
+
+@pytest.mark.parametrize("iterations", [0, 2])
+def test_ctrl_c_amid_a_line_search_leaves_the_last_iteration(iterations: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the search has just tried parameters that may be worse than any before."""
+    given = {"solver": "lbfgs", "random_state": 0}
+    whole = MLPClassifier([6], **given, epochs=max(iterations, 1)).fit(*IRIS)
+    mlp = MLPClassifier([6], **given)
+    evaluate, to_come = _lbfgs.loss_and_gradient, 1 if iterations else 2  # the very first belongs to no iteration
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal to_come
+        found = evaluate(*arguments)
+        to_come -= mlp.n_iter_ == iterations
+        if to_come == 0:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(_lbfgs, "loss_and_gradient", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        mlp.fit(*IRIS)
+    first = _lbfgs.pack(mlp.network_, mlp.network_.parameters)
+    assert mlp.n_iter_ == iterations
+    if iterations:
+        assert np.array_equal(first, _lbfgs.pack(whole.network_, whole.network_.parameters))
+    else:
+        begun = MLPClassifier([6], random_state=0, solver="sgd", learning_rate_init=1e-300, epochs=1).fit(*IRIS)
+        np.testing.assert_array_equal(first, _lbfgs.pack(begun.network_, begun.network_.parameters))
 
 
 def test_progress_is_a_bar(capsys: pytest.CaptureFixture[str]) -> None:

@@ -567,7 +567,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             dtype=(np.float64, np.float32),
             reset=reset,
         )
+        self._check_values(y, "y")
         return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y, None
+
+    def _check_values(self, y: FloatArray, name: str) -> None:
+        if self.loss == "poisson" and np.issubdtype(y.dtype, np.number) and (y < 0).any():
+            raise ValueError(f"{name} has the value {y.min():.6g}; with loss='poisson' all must be at least 0")
 
     def _output_activation(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"
@@ -575,6 +580,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _encoded(self, y: Any) -> tuple[FloatArray, Any]:
         """Return a validation set's values as rows, and as they are."""
         y = check_array(y, ensure_2d=False, dtype="numeric")
+        self._check_values(y, "validation_data's y")
         return y.reshape(len(y), -1), y
 
     def _decoded(self, y: FloatArray) -> Any:
