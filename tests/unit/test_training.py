@@ -810,8 +810,8 @@ def test_other_signals_reach_their_handlers() -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends signals")
 def test_a_signals_handler_sees_the_network_of_the_steps_done() -> None:
-    """Also where the core trains a copy of it in memory of its own."""
-    net, seen = bp.Network([8, 3, 8], seed=0, dtype="float64"), []
+    """Also where the core trains a copy of it in memory of its own, and asks for signals some hundred steps apart."""
+    net, seen = bp.Network([8, 40, 8], seed=0, dtype="float64"), []
     twin, x = net.copy(), np.tile(EYE, (4000, 1))
     trainer, other = (bp.Trainer(n, optimizer=bp.SGD(0.1), batch_size=1, shuffle=False) for n in (net, twin))
 
