@@ -91,6 +91,15 @@ def test_dead_units_are_counted() -> None:
     assert math.isnan(diagnosis.records[0].layers[0].saturated)
 
 
+def test_a_unit_that_one_sample_reaches_is_not_dead() -> None:
+    """Whichever it is; the second unit is reached by none."""
+    for x in np.eye(3)[:, :, None]:
+        net = bp.Network([1, 2, 1], "relu", "identity", seed=0)
+        net.layers[0].w, net.layers[0].b = [[1.0, 0.0]], [-0.5, -0.5]
+        diagnosis, _ = diagnosed(net, x, x, "half_squared_error", bp.SGD(0.01), epochs=1)
+        assert diagnosis.records[0].layers[0].dead == 0.5
+
+
 def test_every_epoch_or_every_so_many() -> None:
     x, t = blobs(100)
     for every, want in ((1, [0, 1, 2, 3, 4, 5, 6, 7]), (3, [0, 3, 6, 7]), (100, [0, 7])):

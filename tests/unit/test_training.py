@@ -13,10 +13,12 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import backpropc as bp
 from backpropc._methods import METHODS
@@ -199,6 +201,31 @@ def test_parameters_without_a_gradient_stay_finite(name: str, arguments: dict[st
     assert np.isfinite(net.parameters).all()
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "slots"),
+    [
+        (bp.SGD(0.1), 0),
+        (bp.SGD(0.1, momentum=0.9), 1),
+        (bp.RMSprop(), 1),
+        (bp.RMSprop(momentum=0.9), 2),
+        (bp.Adagrad(), 1),
+        (bp.Adam(), 2),
+        (bp.Adam(amsgrad=True), 3),
+        (bp.AdamW(), 2),
+        (bp.AdamW(amsgrad=True), 3),
+        (bp.Rprop(), 2),
+        (bp.Quickprop(), 2),
+    ],
+    ids=repr,
+)
+def test_an_optimizer_keeps_what_it_needs_and_no_more(optimizer: Any, slots: int, tmp_path: Path) -> None:
+    """So many numbers for each parameter, which are in the file of a trainer."""
+    trainer = bp.Trainer(bp.Network(SIZES, seed=0), optimizer=optimizer)
+    trainer.save(tmp_path / "trainer.safetensors")
+    tensors = load_file(tmp_path / "trainer.safetensors")
+    assert sum(name.startswith("optimizer.") for name in tensors) == slots
+
+
 def positions(optimizer: Any, gradients: list[float]) -> list[float]:
     """Of one parameter that starts at 0 and meets these gradients, the loss of each step being half its square."""
     net = bp.Network([1, 1], "identity", seed=0, dtype="float64", initializer="zeros")
@@ -220,6 +247,14 @@ def test_what_each_rprop_does_at_a_turn() -> None:
         for last, want in ((-2.0, grown), (-0.5, shrunk)):
             got = positions(bp.Rprop(variant=variant), [1.0, 1.0, last])
             np.testing.assert_allclose(got, [-0.1, -0.22, want], rtol=tolerance.gamma(16, "float64"))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("variant", ["rprop+", "rprop-", "irprop+", "irprop-"])
+def test_rprop_stays_where_the_gradient_is_zero(variant: str, sign: float) -> None:
+    """That is no turn: nothing is taken back, no size changes, and the sign after it counts as the first."""
+    got = positions(bp.Rprop(variant=variant), [sign, sign, 0.0, sign])
+    np.testing.assert_allclose(got, -sign * np.array([0.1, 0.22, 0.22, 0.34]), rtol=tolerance.gamma(16, "float64"))
 
 
 def test_rprop_waits_a_step_after_a_turn_and_keeps_its_sizes_in_bounds() -> None:
@@ -267,6 +302,22 @@ def test_a_network_fit_is_a_trainer_made_and_run(dtype: str) -> None:
     other = trainer.fit(x, t, epochs=4, validation_data=validation)
     assert_same_bits(net.parameters, twin.parameters)
     assert one.history == other.history
+
+
+def test_an_epoch_in_a_given_order(dtype: str) -> None:
+    """For the epoch to come alone: the one after it is drawn as it would have been."""
+    net = network(SIZES, "tanh", "logistic", dtype)
+    twin, (x, t) = net.copy(), data()
+    order = np.random.default_rng(0).permutation(23)
+    trainer = bp.Trainer(net, optimizer=bp.SGD(0.1), batch_size=5, seed=3)
+    trainer._core.begin_next_epoch(order)
+    with pytest.raises(ValueError, match="the order is of 23 samples; it must be of 22"):
+        trainer.fit(x[:22], t[:22])
+    trainer.fit(x, t, epochs=2)
+    other = bp.Trainer(twin, optimizer=bp.SGD(0.1), batch_size=5, shuffle=False)
+    for rows in (order, *orders(3, 1, 23, first=1)):
+        other.fit(x[rows], t[rows])
+    assert_same_bits(net.parameters, twin.parameters)
 
 
 ONLINE_SIZES = [[8, 3, 8], [1, 2], [3, 1, 2, 3], [5, 16, 3], [5, 17, 3], [40, 33, 9, 3], [5, 64, 64, 3], [300, 20, 3]]
@@ -755,6 +806,31 @@ def test_other_signals_reach_their_handlers() -> None:
         x, x, optimizer=bp.SGD(0.1), batch_size=1, epochs=len(history.loss), shuffle=False, loss="half_squared_error"
     )
     assert again.loss == history.loss
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends signals")
+def test_a_signals_handler_sees_the_network_of_the_steps_done() -> None:
+    """Also where the core trains a copy of it in memory of its own, and asks for signals some hundred steps apart."""
+    net, seen = bp.Network([8, 40, 8], seed=0, dtype="float64"), []
+    twin, x = net.copy(), np.tile(EYE, (4000, 1))
+    trainer, other = (bp.Trainer(n, optimizer=bp.SGD(0.1), batch_size=1, shuffle=False) for n in (net, twin))
+
+    def handler(*_: object) -> None:
+        seen.append((trainer.step_count, net.parameters.copy()))
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-3, 1e-3)
+        while len({steps for steps, _ in seen}) < 4:
+            trainer.fit(x, x)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    for steps, parameters in seen:
+        if steps > other.step_count:
+            rows = EYE[np.arange(other.step_count, steps) % 8]
+            other.fit(rows, rows)
+        assert_same_bits(parameters, twin.parameters)
 
 
 # --- divergence -------------------------------------------------------------------------------------------------------

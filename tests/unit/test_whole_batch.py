@@ -145,6 +145,19 @@ def test_the_jacobian_is_the_oracles(hidden: str, output: str, dtype: str) -> No
     assert_same_bits(got, got.T.copy())
 
 
+@pytest.mark.parametrize("columns", [95, 96, 97, 191, 192, 193])
+def test_normal_equations_of_every_width(columns: int) -> None:
+    """The square is made in panels of 96 columns: of the parameters, and one of the residuals."""
+    net, rng = network([columns - 2, 1], "tanh", "logistic"), np.random.default_rng(0)
+    x, t = rng.normal(size=(7, columns - 2)), rng.uniform(size=(7, 1))
+    r, j = whole_batch.residuals(oracle_net(net), x, t, HALF)
+    rows, got = np.column_stack([j, r]), np.zeros((columns, columns))
+    samples = bp.Trainer(net, optimizer=bp.LevenbergMarquardt())._core.check(x, t)
+    _core.add_normal_equations(net._core, samples, bp.Trainer(net, HALF, "Adam")._loss._choice, 1.0, got)
+    eps = float(np.finfo(float).eps)
+    assert_within(got, rows.T @ rows, 1e3 * eps * (np.abs(rows).T @ np.abs(rows)) + 1e3 * eps * np.abs(got).max())
+
+
 def test_levenberg_marquardt_solves_a_linear_problem_at_once(dtype: str) -> None:
     """One step with next to no damping is the solution by least squares."""
     rng = np.random.default_rng(0)
