@@ -131,9 +131,9 @@ class Course:
             self._mlp._network.parameters = self._best
 
     def warn(self) -> None:
-        """Tell the user of a fit that did not converge, from within `BaseMLP._fit`."""
+        """Tell the user of a fit that did not converge, from within `Restarts.warn`."""
         if self._message is not None:
-            warnings.warn(f"Stochastic Optimizer: {self._message}", ConvergenceWarning, stacklevel=5)
+            warnings.warn(f"Stochastic Optimizer: {self._message}", ConvergenceWarning, stacklevel=6)
 
 
 def fit_in_epochs(mlp: Any, training: Samples, held_out: HeldOut | None, run: Run) -> Callable[[], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Lanes:
         self._objective, self._least = first._objective(), least_networks(first._network)
         # Where there is a penalty all samples are one batch, by whose weight scikit-learn divides it.
         self._share, self._l2 = 1.0 / training.n, first.alpha / self._objective.gradient
-        self._samples = Epochs(first, training).checked
+        self._samples = cast("_core.Samples", Epochs(first, training).checked)
         self._parameters = np.stack([member._network.parameters for member in members])
         self._core = self._population()
         for member, state in zip(members, self._core.optimizer_state(), strict=True):

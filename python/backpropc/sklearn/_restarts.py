@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from numbers import Integral
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from .._arguments import FloatArray
 from ._epochs import fit_in_epochs
 from ._lanes import can_share_lanes, fit_in_lanes
 from ._lbfgs import fit_by_lbfgs
 from ._runs import HeldOut, NotFinite, Run, Samples
 
+# What warns of a fit that did not converge, or why it failed.
+Ending = Callable[[], object] | NotFinite
+
 
 def random_states_of_others(given: Any, n: int) -> list[np.random.RandomState]:
     """Return where the random numbers of each restart after the first of n come from.
 
-    Of an int they are the ints that follow, so that a restart can be had by itself. Of a RandomState they are drawn from
-    a copy: the first goes on as if it were alone.
+    Of an int they are the ints that follow, so that a restart can be had by itself. Of a RandomState they are drawn
+    from a copy: the first goes on as if it were alone.
     """
     if isinstance(given, Integral):
         seeds = [(int(given) + i) % 2**32 for i in range(1, n)]
@@ -39,7 +41,7 @@ def fit_best(
     training: Samples,
     held_out: HeldOut | None,
     run: Run,
-) -> Callable[[], object]:
+) -> Callable[[], None]:
     """Train an estimator, which is ready to begin, and its restarts; make it the best of them.
 
     What ends it early leaves the best so far. Returns what warns where the best did not converge.
@@ -49,6 +51,8 @@ def fit_best(
         restarts.train(training, run)
     finally:
         restarts.leave_best()
+        if not run.incremental:
+            restarts.record()
     return restarts.warn
 
 
@@ -77,7 +81,7 @@ class Restarts:
     def _train_in_lanes(self, training: Samples, run: Run) -> None:
         members = [self._mlp, *map(self._copy, self._others)]
         runs = [run.begin_restart(member) for member in members]
-        endings: list[Callable[[], object] | NotFinite] = []
+        endings: Sequence[Ending] = ()
         try:
             endings = fit_in_lanes(members, training, self._held_out, runs)
         finally:
@@ -91,7 +95,7 @@ class Restarts:
             member = self._mlp if random_state is None else self._copy(random_state)
             if self._others and self._mlp.verbose:
                 print(f"Restart {i}")
-            part, ending = run.begin_restart(member), None
+            part, ending = run.begin_restart(member), cast("Ending | None", None)
             fit = fit_by_lbfgs if member._uses_lbfgs() else fit_in_epochs
             try:
                 ending = fit(member, training, self._held_out, part)
@@ -107,12 +111,12 @@ class Restarts:
     def _copy(self, random_state: np.random.RandomState) -> Any:
         """Return the estimator as it would begin with other random numbers."""
         mlp = self._mlp
-        other = type(mlp).__new__(type(mlp))
+        other: Any = object.__new__(type(mlp))
         vars(other).update(self._beginning, _random_state=random_state)
         other._initialize(mlp._network.sizes, mlp._network.dtype)
         return other
 
-    def _take(self, i: int, member: Any, ending: Callable[[], object] | NotFinite | None) -> None:
+    def _take(self, i: int, member: Any, ending: Ending | None) -> None:
         """Look at a restart that has ended so, or was interrupted."""
         if isinstance(ending, NotFinite):
             self._failures.append(ending)
@@ -138,20 +142,22 @@ class Restarts:
 
     def leave_best(self) -> None:
         """Make the estimator the best of those that have been trained."""
-        best, member = self._best
-        vars(self._mlp).update(vars(member))
-        self._mlp.best_restart_ = best
+        vars(self._mlp).update(vars(self._best[1]))
+
+    def record(self) -> None:
+        """Write down what became of each restart."""
+        self._mlp.best_restart_ = self._best[0]
         self._mlp.restart_losses_ = self._losses
         self._mlp.restart_scores_ = None if self._held_out is None else self._scores
 
     def warn(self) -> None:
-        """Tell the user of restarts that failed, and of a best one that did not converge, from within `BaseMLP._fit`."""
+        """Tell the user of restarts that failed, and of a best one that did not converge, from `BaseMLP._fit`."""
         if self._failures:
             warnings.warn(
                 f"{len(self._failures)} of {len(self._losses)} restarts ended with a loss that is not finite: "
                 "restart_losses_ tells which",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         self._endings[self._best[0]]()
 
