@@ -204,7 +204,7 @@ def test_restarts_are_held_to_the_same_samples() -> None:
 
 
 def test_the_least_training_loss() -> None:
-    mlp = MLPRegressor(hidden_layer_sizes=(4,), epochs=20, random_state=0, n_restarts=8, learning_rate_init=0.02).fit(
+    mlp = MLPRegressor(hidden_layer_sizes=(4,), epochs=20, random_state=1, n_restarts=8, learning_rate_init=0.02).fit(
         *SEVERAL
     )
     assert mlp.best_restart_ == mlp.restart_losses_.argmin() > 0

@@ -28,7 +28,7 @@ from ..network import Network
 from ._descent import Objective, objective_of
 from ._epochs import batch_size_of
 from ._lbfgs import loss_and_gradient
-from ._restarts import fit_best, random_states_of_others
+from ._restarts import fit_best, seeds_of_others
 from ._runs import BLOCK, HeldOut, NotFinite, Run, Samples
 
 RECORDS = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_", "validation_loss_curve_")
@@ -180,7 +180,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         y = y.reshape(-1, 1) if y.ndim == 1 else y
         self.n_outputs_ = y.shape[1]
         self._random_state = check_random_state(self.random_state)
-        others = random_states_of_others(self.random_state, self.n_restarts)
+        seeds = seeds_of_others(self.random_state, self.n_restarts)
         self._begin([x.shape[1], *hidden, self.n_outputs_], x.dtype, first_pass)
         self._begin_with(coefs_init, "coefs_init", self.coefs_)
         self._begin_with(intercepts_init, "intercepts_init", self.intercepts_)
@@ -192,7 +192,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             else:
                 training, held_out = self._divide(x, y, weight, held_out, incremental)
                 self._check_batch_size(training.n)
-            warn = fit_best(self, others, training, held_out, run)
+            warn = fit_best(self, seeds, training, held_out, run)
         if not np.isfinite(self._network.parameters).all():
             raise NotFinite
         warn()

@@ -22,31 +22,30 @@ from ._runs import HeldOut, NotFinite, Run, Samples
 Ending = Callable[[], object] | NotFinite
 
 
-def random_states_of_others(given: Any, n: int) -> list[np.random.RandomState]:
-    """Return where the random numbers of each restart after the first of n come from.
+def seeds_of_others(given: Any, n: int) -> list[int]:
+    """Return the seed of each restart after the first of n.
 
     Of an int they are the ints that follow, so that a restart can be had by itself. Of a RandomState they are drawn
     from a copy: the first goes on as if it were alone.
     """
     if isinstance(given, Integral):
-        seeds = [(int(given) + i) % 2**32 for i in range(1, n)]
-    else:
-        seeds = deepcopy(check_random_state(given)).randint(2**32, size=n - 1, dtype=np.uint64).tolist()
-    return [np.random.RandomState(seed) for seed in seeds]
+        return [(int(given) + i) % 2**32 for i in range(1, n)]
+    drawn: list[int] = deepcopy(check_random_state(given)).randint(2**32, size=n - 1, dtype=np.uint64).tolist()
+    return drawn
 
 
 def fit_best(
     mlp: Any,
-    others: list[np.random.RandomState],
+    seeds: list[int],
     training: Samples,
     held_out: HeldOut | None,
     run: Run,
 ) -> Callable[[], None]:
-    """Train an estimator, which is ready to begin, and its restarts; make it the best of them.
+    """Train an estimator, which is ready to begin, and restarts from these seeds; make it the best of them.
 
     What ends it early leaves the best so far. Returns what warns where the best did not converge.
     """
-    restarts = Restarts(mlp, others, held_out)
+    restarts = Restarts(mlp, seeds, held_out)
     try:
         restarts.train(training, run)
     finally:
@@ -59,10 +58,10 @@ def fit_best(
 class Restarts:
     """The fits of an estimator from its own random numbers, and of copies from others."""
 
-    def __init__(self, mlp: Any, others: list[np.random.RandomState], held_out: HeldOut | None) -> None:
-        self._mlp, self._others, self._held_out = mlp, others, held_out
+    def __init__(self, mlp: Any, seeds: list[int], held_out: HeldOut | None) -> None:
+        self._mlp, self._seeds, self._held_out = mlp, seeds, held_out
         self._beginning = dict(vars(mlp))
-        n = 1 + len(others)
+        n = 1 + len(seeds)
         self._losses, self._scores, self._validation_losses = (np.full(n, math.nan) for _ in range(3))
         self._endings: dict[int, Callable[[], object]] = {}
         self._failures: list[NotFinite] = []
@@ -70,7 +69,7 @@ class Restarts:
 
     def train(self, training: Samples, run: Run) -> None:
         """Train all of them: side by side where the core can, and where that pays; to the same bits either way."""
-        n = 1 + len(self._others)
+        n = 1 + len(self._seeds)
         if n > 1 and can_share_lanes(self._mlp, n, training, run):
             self._train_in_lanes(training, run)
         else:
@@ -79,7 +78,7 @@ class Restarts:
             raise self._failures[0]
 
     def _train_in_lanes(self, training: Samples, run: Run) -> None:
-        members = [self._mlp, *map(self._copy, self._others)]
+        members = [self._mlp, *map(self._copy, self._seeds)]
         runs = [run.begin_restart(member) for member in members]
         endings: Sequence[Ending] = ()
         try:
@@ -91,16 +90,16 @@ class Restarts:
             run.end_restart(part)
 
     def _train_one_by_one(self, training: Samples, run: Run) -> None:
-        for i, random_state in enumerate([None, *self._others]):
-            member = self._mlp if random_state is None else self._copy(random_state)
-            if self._others and self._mlp.verbose:
+        for i, seed in enumerate([None, *self._seeds]):
+            member = self._mlp if seed is None else self._copy(seed)
+            if self._seeds and self._mlp.verbose:
                 print(f"Restart {i}")
             part, ending = run.begin_restart(member), cast("Ending | None", None)
             fit = fit_by_lbfgs if member._uses_lbfgs() else fit_in_epochs
             try:
                 ending = fit(member, training, self._held_out, part)
             except NotFinite as error:
-                if not self._others:
+                if not self._seeds:
                     raise
                 ending = error
             finally:
@@ -108,11 +107,11 @@ class Restarts:
             if run.end_restart(part):
                 break
 
-    def _copy(self, random_state: np.random.RandomState) -> Any:
+    def _copy(self, seed: int) -> Any:
         """Return the estimator as it would begin with other random numbers."""
         mlp = self._mlp
         other: Any = object.__new__(type(mlp))
-        vars(other).update(self._beginning, _random_state=random_state)
+        vars(other).update(self._beginning, _random_state=np.random.RandomState(seed))
         other._initialize(mlp._network.sizes, mlp._network.dtype)
         return other
 
