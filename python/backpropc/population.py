@@ -44,7 +44,7 @@ from ._weights import ClassWeight
 from .definitions import LOSS, Definition
 from .history import History
 from .layers import Dense, plan_layers
-from .monitoring import Callback, EarlyStopping, Metric, Progress
+from .monitoring import Callback, EarlyStopping, Metric, Progress, resolve_early_stopping
 from .network import Network
 from .schedules import Schedules
 from .training import Trainer
@@ -105,9 +105,9 @@ class PopulationHistory:
     def __getitem__(self, index: int | slice) -> History | list[History]:
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
-        index = whole_number(index, "index", -len(self))
-        if index >= len(self):
-            raise IndexError(f"index is {shown(index)}; it must be below {len(self)}")
+        index = whole_number(index, "index", -NEVER)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index is {shown(index)}; it must be at least {-len(self)} and below {len(self)}")
         first, own = self._first[index], self._columns[index]
         epochs = list(range(first, first + len(own["loss"])))
         return History(epochs, {name: values.tolist() for name, values in own.items()})
@@ -633,6 +633,7 @@ class Population:
     ) -> PopulationHistory:
         if self._is_busy:
             raise RuntimeError("population: another thread is training it already; train a copy (population.copy())")
+        resolve_early_stopping(data["early_stopping"])
         cluster = None if client is None else _cluster_of(client)
         self._is_busy = True
         try:
@@ -900,7 +901,11 @@ def _seeds(seed: Seeds, rng: Seeds, n: int) -> FloatArray:
     first = seed_value(seed, rng)
     if given is not None and first + n > 2**64:
         raise ValueError(f"seed is {first}; the last network's, {shown(first + n - 1)}, must be below 2**64")
-    return np.array([(first + i) % 2**64 for i in range(n)], np.uint64)
+    try:
+        offsets = np.arange(n, dtype=np.uint64)
+    except (MemoryError, ValueError):
+        raise MemoryError(f"cannot allocate {8 * n} bytes for the seeds of {shown(n)} networks") from None
+    return np.uint64(first) + offsets  # modulo 2**64
 
 
 def _rebuild(cls: type[Population], shape: Network, seeds: FloatArray, parameters: FloatArray) -> Population:

@@ -524,6 +524,7 @@ def test_a_broken_file_is_refused(tmp_path: Path) -> None:
         ({"until_epoch": -1}, r"until_epoch is -1; it must be at least 0"),
         ({"epochs": 1, "until_epoch": 1}, r"epochs and until_epoch are both given; give one of them"),
         ({"early_stopping": bp.EarlyStopping(monitor="val_loss")}, r"monitor is 'val_loss'; it must be one of: loss"),
+        ({"early_stopping": True}, r"early_stopping is True; it must be None or a bp\.EarlyStopping"),
         ({"progress": 1}, r"progress is 1; it must be True or False"),
     ],
 )
@@ -539,6 +540,13 @@ def test_what_fit_refuses(change: dict[str, Any], message: str) -> None:
 def test_other_refusals() -> None:
     with pytest.raises(ValueError, match="n is 0; it must be at least 1"):
         bp.Population([2, 2], 0)
+    with pytest.raises(
+        MemoryError, match="cannot allocate 8000000000000000 bytes for the seeds of 1000000000000000 net"
+    ):
+        bp.Population([2, 2], 10**15)
+    for index in (3, -4):
+        with pytest.raises(IndexError, match=rf"index is {index}; it must be at least -3 and below 3"):
+            bp.Population([2, 2], 3).history[index]
     with pytest.raises(ValueError, match=r"learning_rate\[1\] is -1\.0; it must be a finite number at least 0"):
         bp.SGD([0.1, -1.0])
     with pytest.raises(ValueError, match="optimizer has parameters of 2 networks"):
