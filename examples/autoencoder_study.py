@@ -71,12 +71,17 @@ def study(rate: float, width: float, n: int, epochs: int, dtype: str) -> Found:
     return Found(rate, width, time.perf_counter() - began, np.array(reached))
 
 
+def in_percent(share: float) -> str:
+    """Write a share so that what is not all does not look so."""
+    return f"{share:.2f} %" if 99.9 < share < 100.0 else f"{share:.1f} %"
+
+
 def table(found: list[Found], what: int, looks: list[int]) -> list[str]:
     """Return how many networks had reached it by some epochs, as Markdown."""
     lines = [f"| range | rate | {' | '.join(f'{epoch} epochs' for epoch in looks)} | seconds |"]
     lines.append("| --- " * (len(looks) + 3) + "|")
     for each in found:
-        shares = " | ".join(f"{each.share(epoch)[what]:.1f} %" for epoch in looks)
+        shares = " | ".join(in_percent(each.share(epoch)[what]) for epoch in looks)
         lines.append(f"| ±{each.width:g} | {each.rate:g} | {shares} | {each.seconds:.1f} |")
     return lines
 
