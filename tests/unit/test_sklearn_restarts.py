@@ -88,6 +88,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "rates that fall": {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.1, "learning_rate_init": 0.1},
     "rates that fall each epoch": {"solver": "sgd", "learning_rate": "invscaling", "alpha": 0.0, "batch_size": 50},
     "an optimizer": {"optimizer": bp.Rprop(), "alpha": 0.0, "epochs": 12},
+    "one that remembers the loss": {"optimizer": bp.Rprop(), "alpha": 0.0, "batch_size": 7, "early_stopping": True},
     "layers": {"hidden_layer_sizes": (4, 5), "activation": ["tanh", "logistic"], "alpha": 1.0, "tol": 0.01},
 }
 

@@ -75,7 +75,7 @@ class Descent:
         self._rate = optimizer.parameters.get("learning_rate")
         self._core: _core.Trainer | None = None
         self._made_for: tuple[Any, ...] = ()
-        self._step_count, self._state = 0, np.empty(0)
+        self._step_count, self._former_loss, self._state = 0, math.inf, np.empty(0)
 
     @property
     def learning_rate(self) -> Any:
@@ -129,14 +129,12 @@ class Descent:
         self._put_aside()
         self._state = state
 
-    def take_state_back(self, step_count: int) -> None:
-        """Go on from there, after so many steps."""
-        self._step_count, self._state = step_count, self._state.copy()
+    def take_state_back(self, step_count: int, former_loss: float) -> None:
+        """Go on from there, after so many steps and this loss of the last one."""
+        self._step_count, self._former_loss, self._state = step_count, former_loss, self._state.copy()
 
     def _put_aside(self) -> None:
-        if self._core is not None:
-            self._step_count, self._state = self._core.step_count, self._core.optimizer_state().copy()
-        self._core, self._made_for = None, ()
+        vars(self).update(self.__getstate__())
 
     def _take_up(self) -> None:
         trainer = self._core
@@ -144,14 +142,17 @@ class Descent:
         state = trainer.optimizer_state()
         if self._step_count > 0 and state.size == self._state.size:
             state[...] = self._state
-            trainer.resume({**trainer.snapshot()["standing"], "step_count": self._step_count}, [], [])
+            stands = {"step_count": self._step_count, "former_loss": self._former_loss}
+            trainer.resume({**trainer.snapshot()["standing"], **stands}, [], [])
         if self._rate is not None:
             trainer.set_learning_rate(float(self._rate))
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {**vars(self), "_core": None, "_made_for": ()}
         if self._core is not None:
-            kept.update(_step_count=self._core.step_count, _state=self._core.optimizer_state().copy())
+            now = self._core.snapshot()
+            kept.update({f"_{name}": now["standing"][name] for name in ("step_count", "former_loss")})
+            kept["_state"] = now["optimizer_state"]
         return kept
 
 

@@ -147,7 +147,9 @@ class Lanes:
             return error
 
     def _leave(self, i: int) -> None:
-        self._members[i]._optimizer.take_state_back(int(self._core.standings()["step_count"][i]))
+        standings = self._core.standings()
+        steps, former_loss = int(standings["step_count"][i]), float(standings["former_loss"][i])
+        self._members[i]._optimizer.take_state_back(steps, former_loss)
 
     def close(self) -> None:
         """Give the members their optimizers' numbers."""
