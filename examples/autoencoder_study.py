@@ -5,7 +5,8 @@ uniform in ± a range. Every hundred epochs it counts the networks whose largest
 of which every output is within 0.4 of its target, and those whose hidden values round to eight different codes: by
 learning rate and initial range.
 Prints a Markdown table of each; with --figure it draws how the counts of epochs are distributed. With --race it runs
-the same training of one network in NumPy and, where it is installed, PyTorch, and scales their times.
+the same training of one network in NumPy and, where it is installed, PyTorch, and scales their times. With --numpy N it
+counts N networks that NumPy alone has trained in float64, from random numbers of its own.
 """
 
 from __future__ import annotations
@@ -46,13 +47,11 @@ class Found:
         return np.where(reached.any(axis=0), (reached.argmax(axis=0) + 1.0) * EVERY, np.nan)
 
 
-def judge(population: bp.Population) -> np.ndarray:
-    """Return the three questions' answers, (3, seeds)."""
-    a = population.predict(PATTERNS)
+def judge(a: np.ndarray, w1: np.ndarray, b1: np.ndarray) -> np.ndarray:
+    """Return the three questions' answers, (3, seeds), of outputs (seeds, 8, 8) and the parameters behind the codes."""
     right = (a.argmax(axis=2) == np.arange(8)).all(axis=1)
     close = (abs(a - PATTERNS) < CLOSE_ENOUGH).all(axis=(1, 2))
-    w = population.parameters[:, :24].reshape(-1, 8, 3)
-    bits = (w + population.parameters[:, None, 24:27]) > 0.0  # of the hidden values: logistic(z) > ½ where z > 0
+    bits = w1 + b1[:, None] > 0.0  # of the hidden values: logistic(z) > ½ where z > 0
     codes = np.sort(bits @ np.array([4, 2, 1]), axis=1)
     return np.stack([right, close, (codes == np.arange(8)).all(axis=1)])
 
@@ -67,8 +66,14 @@ def study(rate: float, width: float, n: int, epochs: int, dtype: str) -> Found:
     reached = []
     for _ in range(EVERY, epochs + 1, EVERY):  # plain steps in order: nothing but the parameters goes on
         population.fit(PATTERNS, PATTERNS, optimizer=bp.SGD(rate), batch_size=1, shuffle=False, epochs=EVERY)
-        reached.append(judge(population))
+        p = population.parameters
+        reached.append(judge(population.predict(PATTERNS), p[:, :24].reshape(-1, 8, 3), p[:, 24:27]))
     return Found(rate, width, time.perf_counter() - began, np.array(reached))
+
+
+def in_percent(share: float) -> str:
+    """Write a share so that what is not all does not look so."""
+    return f"{share:.2f} %" if 99.9 < share < 100.0 else f"{share:.1f} %"
 
 
 def table(found: list[Found], what: int, looks: list[int]) -> list[str]:
@@ -76,7 +81,7 @@ def table(found: list[Found], what: int, looks: list[int]) -> list[str]:
     lines = [f"| range | rate | {' | '.join(f'{epoch} epochs' for epoch in looks)} | seconds |"]
     lines.append("| --- " * (len(looks) + 3) + "|")
     for each in found:
-        shares = " | ".join(f"{each.share(epoch)[what]:.1f} %" for epoch in looks)
+        shares = " | ".join(in_percent(each.share(epoch)[what]) for epoch in looks)
         lines.append(f"| ±{each.width:g} | {each.rate:g} | {shares} | {each.seconds:.1f} |")
     return lines
 
@@ -137,6 +142,27 @@ def epochs_of_torch(n_epochs: int, rate: float = 0.3) -> None:
             optimizer.step()
 
 
+def study_of_numpy(rate: float, width: float, n: int, epochs: int) -> Found:
+    """Train n networks side by side as one writes them in NumPy, and look at them every EVERY epochs."""
+    rng = np.random.default_rng(0)
+    w1, b1, w2, b2 = (rng.uniform(-width, width, (n, *shape)) for shape in ((8, 3), (3,), (3, 8), (8,)))
+    began, reached = time.perf_counter(), []
+    for epoch in range(1, epochs + 1):
+        for i in range(8):  # the pattern whose input i is 1
+            a1 = 1 / (1 + np.exp(-(w1[:, i] + b1)))
+            a2 = 1 / (1 + np.exp(-(np.einsum("nj,njk->nk", a1, w2) + b2)))
+            delta2 = (a2 - PATTERNS[i]) * a2 * (1 - a2)
+            delta1 = np.einsum("njk,nk->nj", w2, delta2) * a1 * (1 - a1)
+            w2 -= rate * a1[:, :, None] * delta2[:, None]
+            b2 -= rate * delta2
+            w1[:, i] -= rate * delta1
+            b1 -= rate * delta1
+        if epoch % EVERY == 0:
+            a1 = 1 / (1 + np.exp(-(w1 + b1[:, None])))
+            reached.append(judge(1 / (1 + np.exp(-(a1 @ w2 + b2[:, None]))), w1, b1))
+    return Found(rate, width, time.perf_counter() - began, np.array(reached))
+
+
 def race(n: int, epochs: int, seconds: float) -> list[str]:
     """Return how long others would take for n networks, by 200 epochs of one."""
     lines = [f"ours: {n} networks, {epochs} epochs: {seconds:.1f} s, measured"]
@@ -167,6 +193,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
     parser.add_argument("--figure", help="where to draw the distributions, as an SVG or PNG")
     parser.add_argument("--race", action="store_true", help="measure NumPy and PyTorch on one network too")
+    parser.add_argument("--numpy", type=int, help="how many networks to train in NumPy too, at rate 0.3 from ±0.1")
     given = parser.parse_args(arguments)
     given.epochs = max(EVERY, given.epochs // EVERY * EVERY)
     looks = sorted({epoch for epoch in (500, 1000, 2000, 3000) if epoch < given.epochs} | {given.epochs})
@@ -174,6 +201,11 @@ def main(arguments: list[str] | None = None) -> None:
     for what, name in enumerate(NAMES):
         print(f"\n{name}, of {given.seeds} seeds, {given.dtype}\n")
         print("\n".join(table(found, what, looks)))
+    if given.numpy:
+        in_numpy = study_of_numpy(0.3, 0.1, given.numpy, given.epochs)
+        for what, name in enumerate(NAMES):
+            print(f"\n{name}, of {given.numpy} in NumPy, float64\n")
+            print("\n".join(table([in_numpy], what, looks)))
     if given.race:
         of_lecture = next(each for each in found if (each.rate, each.width) == (0.3, 0.1))
         print("\n" + "\n".join(race(given.seeds, given.epochs, of_lecture.seconds)))

@@ -189,6 +189,26 @@ Array<double> losses_of_all(const Network<T>& shape, const Array<T>& parameters,
   return out;
 }
 
+// Each member's ½·l2·Σw² over the weights, as a Trainer adds it up.
+template <class T>
+Array<double> penalties_of_all(const Network<T>& shape, const Array<T>& parameters, double l2) {
+  require(parameters.ndim() == 2 && static_cast<Size>(parameters.shape(1)) == shape.n_parameters(),
+          "parameters must have a row for each member");
+  const Size n = static_cast<Size>(parameters.shape(0));
+  Array<double> out(parameters.shape(0));
+  double* const to = out.mutable_data();
+  const T* const from = parameters.data();
+  const GilReleased released;
+  const FloatMode mode;
+  Buffer<double> parts;
+  for (Size i = 0; i < n; ++i) {
+    to[i] = 0.0;
+    for (const Layer& layer : shape.layers())
+      to[i] += penalty(layer.fan_in * layer.fan_out, 0.0, l2, from + i * shape.n_parameters() + layer.w, parts);
+  }
+  return out;
+}
+
 // Each member's initial parameters of one layer, as Network's: w in C order and then b.
 template <class T>
 void initialize_rows(const Network<T>& shape, Array<T> parameters, Size l, const Array<std::uint64_t>& seeds,
@@ -204,6 +224,16 @@ void initialize_rows(const Network<T>& shape, Array<T> parameters, Size l, const
     initialize(w.index, w.parameters, fan, random, layer.fan_in * layer.fan_out, row + layer.w);
     initialize(b.index, b.parameters, fan, random, layer.fan_out, row + layer.b);
   }
+}
+
+// The order in which a member takes its samples from now on.
+template <class T>
+void set_training_rows(Population<T>& population, Size member, const Rows& rows) {
+  require(member < population.size() && !population.settings().folds.empty(), "no such member with a fold");
+  const Size fold = population.settings().members[member].fold;
+  require(rows.ndim() == 1 && static_cast<Size>(rows.size()) == population.settings().folds[fold].training.size(),
+          "rows must be as many as before");
+  population.set_training_rows(fold, {rows.data(), rows.data() + rows.size()});
 }
 
 // A column of numbers for each name, with a number for each member; counts are exact up to 2^53.
@@ -256,6 +286,7 @@ void bind_for(py::module_& m, const std::string& dtype) {
            arg("until_epoch"), arg("until_step"))
       .def_property_readonly("fallen", &P::fallen)
       .def("set_learning_rate", &P::set_learning_rate, arg("member"), arg("rate"))
+      .def("set_training_rows", &set_training_rows<T>, arg("member"), arg("rows"))
       .def("standings", &standings<T>)
       .def("resume", &resume<T>, arg("member"), arg("standing"), arg("losses"), arg("validation_losses"))
       .def("epochs",
@@ -280,6 +311,7 @@ void bind_for(py::module_& m, const std::string& dtype) {
       });
   m.def("predict_all", &predict_all<T>, arg("shape"), arg("parameters").noconvert(), arg("x").noconvert());
   m.def("losses_of_all", &losses_of_all<T>, arg("shape"), arg("parameters").noconvert(), arg("samples"), arg("loss"));
+  m.def("penalties_of_all", &penalties_of_all<T>, arg("shape"), arg("parameters").noconvert(), arg("l2"));
   m.def("initialize_rows", &initialize_rows<T>, arg("shape"), arg("parameters").noconvert(), arg("layer"), arg("seeds"),
         arg("w"), arg("b"));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "training/trainer.hpp"
@@ -47,6 +48,10 @@ class Population {
   const EpochLosses& losses(std::size_t member) const { return members_[member].losses; }
   void resume(std::size_t member, const Standing& standing, EpochLosses losses);
   void set_learning_rate(std::size_t member, double rate) { settings_.members[member].optimizer[0] = rate; }
+  // As many samples as it has, in another order; between two epochs.
+  void set_training_rows(std::size_t fold, std::vector<std::uint32_t> rows) {
+    settings_.folds[fold].training = std::move(rows);
+  }
 
   // Trains these members, each a row of (members, n_parameters), as Trainer::fit would, from where it stands. stop() is asked
   // now and then by the calling thread; members it finds in the middle stay there, to go on in another call. A member of which

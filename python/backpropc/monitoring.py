@@ -140,6 +140,13 @@ class State:
 Callback = Callable[[State], object]
 
 
+def resolve_early_stopping(rule: object) -> EarlyStopping | None:
+    """Return `rule`, once it is one."""
+    if rule is not None and not isinstance(rule, EarlyStopping):
+        raise TypeError(f"early_stopping is {shown(rule)}; it must be None or a bp.EarlyStopping")
+    return rule
+
+
 def resolve_callbacks(callbacks: object) -> list[tuple[Callback, int | None]]:
     """Return each callback with the number of steps between its calls, None for the end of every epoch."""
     if not isinstance(callbacks, Iterable):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -44,7 +44,7 @@ from ._weights import ClassWeight
 from .definitions import LOSS, Definition
 from .history import History
 from .layers import Dense, plan_layers
-from .monitoring import Callback, EarlyStopping, Metric, Progress
+from .monitoring import Callback, EarlyStopping, Metric, Progress, resolve_early_stopping
 from .network import Network
 from .schedules import Schedules
 from .training import Trainer
@@ -105,9 +105,9 @@ class PopulationHistory:
     def __getitem__(self, index: int | slice) -> History | list[History]:
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
-        index = whole_number(index, "index", -len(self))
-        if index >= len(self):
-            raise IndexError(f"index is {shown(index)}; it must be below {len(self)}")
+        index = whole_number(index, "index", -NEVER)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index is {shown(index)}; it must be at least {-len(self)} and below {len(self)}")
         first, own = self._first[index], self._columns[index]
         epochs = list(range(first, first + len(own["loss"])))
         return History(epochs, {name: values.tolist() for name, values in own.items()})
@@ -459,10 +459,10 @@ class Population:
     def fit(
         self,
         x: ArrayLike,
-        t: ArrayLike,
+        t: ArrayLike | None = None,
         loss: Any = "half_squared_error",
         optimizer: Any = None,
-        epochs: int = 1,
+        epochs: int | None = None,
         batch_size: Any = 32,
         shuffle: Any = True,
         seed: Seeds = None,
@@ -487,14 +487,19 @@ class Population:
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 1,
         client: Any = None,
+        *,
+        until_epoch: int | None = None,
     ) -> PopulationHistory:
         """Train every network, as a `Trainer` of its own with these arguments and its seed would.
 
         Parameters
         ----------
-        x, t, epochs, validation_data, sample_weight, class_weight, metrics, early_stopping, callbacks
-            As for `Trainer.fit`, the same for all. Early stopping ends each network by itself. With metrics or
-            callbacks the networks are trained one after another.
+        x, t, validation_data, sample_weight, class_weight, metrics, early_stopping, callbacks
+            As for `Trainer.fit`, the same for all; x and t are arrays, not batches. Early stopping ends each network by
+            itself. With metrics or callbacks the networks are trained one after another.
+        epochs, until_epoch : int
+            How many epochs to train, 1 unless one of these is given. They are the same here, since each `fit` begins a
+            new run; `resume` goes on with one.
         rows : sequence of n array_like of int, or None
             Which samples each network learns from: network i from x[rows[i]] and t[rows[i]], as the folds of a
             cross-validation or bootstrap samples are. None is all samples.
@@ -528,7 +533,8 @@ class Population:
         Raises
         ------
         TypeError, ValueError, OSError, ModuleNotFoundError
-            As for `Trainer.fit`, or an argument is neither one value nor n.
+            As for `Trainer.fit`, or an argument is neither one value nor n; TypeError also where x is an iterable of
+            batches, or there is no t.
         RuntimeError
             Another thread is training the population.
         KeyboardInterrupt
@@ -537,19 +543,34 @@ class Population:
         Warns
         -----
         RuntimeWarning
-            The loss of some networks was not finite: `diverged` tells which. They are as they were before that step,
-            and the others have gone on.
+            A loss, gradient or parameter of some networks was not finite: `diverged` tells which. They are as they were
+            before that step, and the others have gone on.
+
+        Notes
+        -----
+        A network of which a number is not finite has ended there, as by ``on_nonfinite="raise"`` of `Trainer`: with the
+        parameters before that step, to the bit. Only does it not end the call, which warns once for all such networks.
+        `Trainer`'s other policies, ``"warn"`` and ``"ignore"``, go on with numbers that mean nothing, and there is no
+        argument for them here.
         """
         given = locals()
+        _require_arrays(x, t)
+        if epochs is not None and until_epoch is not None:
+            raise TypeError("epochs and until_epoch are both given; give one of them")
         arguments = {name: given[name] for name in ARGUMENTS}
         seeds = self.seeds if seed is None and rng is None else _seeds(seed, rng, self.n)
-        run = Run(self, arguments, seeds, whole_number(epochs, "epochs", 0))
+        until = (
+            whole_number(1 if epochs is None else epochs, "epochs", 0)
+            if until_epoch is None
+            else whole_number(until_epoch, "until_epoch", 0)
+        )
+        run = Run(self, arguments, seeds, until)
         return self._go(run, **{name: given[name] for name in PASSED_ON})
 
     def resume(
         self,
         x: ArrayLike,
-        t: ArrayLike,
+        t: ArrayLike | None = None,
         *,
         until_epoch: int | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
@@ -592,6 +613,7 @@ class Population:
         given = locals()
         if self._run is None:
             raise ValueError("there is no run to go on with; fit first, or load a checkpoint")
+        _require_arrays(x, t)
         if until_epoch is not None:
             self._run.until = whole_number(until_epoch, "until_epoch", 0)
         return self._go(self._run, **{name: given[name] for name in PASSED_ON})
@@ -611,6 +633,7 @@ class Population:
     ) -> PopulationHistory:
         if self._is_busy:
             raise RuntimeError("population: another thread is training it already; train a copy (population.copy())")
+        resolve_early_stopping(data["early_stopping"])
         cluster = None if client is None else _cluster_of(client)
         self._is_busy = True
         try:
@@ -849,6 +872,17 @@ class Pace:
         return min(due, epoch + self._at_a_time if self._bar.wanted else NEVER)
 
 
+def _require_arrays(x: object, t: object) -> None:
+    """Refuse data that come in batches, which only a `Trainer` goes through."""
+    is_array_like = isinstance(x, (np.ndarray, Sequence)) or hasattr(x, "__array__") or not isinstance(x, Iterable)
+    if t is None or not is_array_like:
+        found = f"x is {shown(x)}" + (", and there is no t" if t is None else "")
+        raise TypeError(
+            f"{found}; a population learns from two arrays, x and t (a numpy.memmap is read in place): put the batches "
+            "together, or train each network by bp.Trainer, which takes an iterable of batches"
+        )
+
+
 def _cluster_of(client: Any) -> Cluster:
     from ._cluster import Cluster
 
@@ -867,7 +901,11 @@ def _seeds(seed: Seeds, rng: Seeds, n: int) -> FloatArray:
     first = seed_value(seed, rng)
     if given is not None and first + n > 2**64:
         raise ValueError(f"seed is {first}; the last network's, {shown(first + n - 1)}, must be below 2**64")
-    return np.array([(first + i) % 2**64 for i in range(n)], np.uint64)
+    try:
+        offsets = np.arange(n, dtype=np.uint64)
+    except (MemoryError, ValueError):
+        raise MemoryError(f"cannot allocate {8 * n} bytes for the seeds of {shown(n)} networks") from None
+    return np.uint64(first) + offsets  # modulo 2**64
 
 
 def _rebuild(cls: type[Population], shape: Network, seeds: FloatArray, parameters: FloatArray) -> Population:

@@ -40,6 +40,7 @@ from .monitoring import (
     Stopper,
     Watch,
     resolve_callbacks,
+    resolve_early_stopping,
     resolve_metrics,
 )
 from .schedules import Schedules
@@ -64,12 +65,9 @@ def check_numbers(optimizer: Definition, dtype: np.dtype[Any]) -> None:
             raise ValueError(f"optimizer: {name} is {value}; it must be finite in {dtype}, the network's dtype")
 
 
-def _stopper(rule: object, names: list[str], network: Network, seen: Seen | None) -> Stopper | None:
-    if rule is None:
-        return None
-    if not isinstance(rule, EarlyStopping):
-        raise TypeError(f"early_stopping is {shown(rule)}; it must be None or a bp.EarlyStopping")
-    return Stopper(rule, names, network, seen)
+def _stopper(given: object, names: list[str], network: Network, seen: Seen | None) -> Stopper | None:
+    rule = resolve_early_stopping(given)
+    return None if rule is None else Stopper(rule, names, network, seen)
 
 
 class Trainer:

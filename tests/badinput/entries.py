@@ -417,7 +417,7 @@ ESTIMATORS = ("MLPClassifier", "MLPRegressor")
 for _kind in ESTIMATORS:
     _data = {"X": x, "y": GOOD["y"] if _kind == "MLPClassifier" else t}
     _classes: dict[str, Make] = {"classes": one([0, 1, 2])} if _kind == "MLPClassifier" else {}
-    _slow = ("max_iter", "epochs", "max_fun", "n_iter_no_change", "hidden_layer_sizes")
+    _slow = ("max_iter", "epochs", "max_fun", "n_iter_no_change", "hidden_layer_sizes", "n_restarts")
     ENTRIES[f"sklearn.{_kind}"] = Entry(
         fitting(_kind), {"hidden_layer_sizes": one((3,)), "epochs": one(2)}, long=_slow, errors=CHECKS
     )

@@ -31,10 +31,10 @@ def test_autoencoder_study(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     from examples import autoencoder_study
 
     figure = tmp_path / "figure.svg"
-    autoencoder_study.main(["--seeds", "30", "--epochs", "600", "--figure", str(figure)])
+    autoencoder_study.main(["--seeds", "30", "--epochs", "600", "--numpy", "9", "--figure", str(figure)])
     out = capsys.readouterr().out
     rows = [line for line in out.splitlines() if line.startswith("| ±")]
-    assert len(rows) == 3 * 8
+    assert len(rows) == 3 * 8 + 3
     for row in rows:
         early, late = map(float, re.findall(r"([\d.]+) %", row))
         assert 0 <= early <= 100

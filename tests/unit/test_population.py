@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -520,7 +521,10 @@ def test_a_broken_file_is_refused(tmp_path: Path) -> None:
         ({"seed": [1, 2]}, r"seed has shape \(2,\); it must be one integer, or 7: one for each network"),
         ({"seed": 2**64 - 1}, r"seed is 18446744073709551615; the last network's"),
         ({"epochs": -1}, r"epochs is -1; it must be at least 0"),
+        ({"until_epoch": -1}, r"until_epoch is -1; it must be at least 0"),
+        ({"epochs": 1, "until_epoch": 1}, r"epochs and until_epoch are both given; give one of them"),
         ({"early_stopping": bp.EarlyStopping(monitor="val_loss")}, r"monitor is 'val_loss'; it must be one of: loss"),
+        ({"early_stopping": True}, r"early_stopping is True; it must be None or a bp\.EarlyStopping"),
         ({"progress": 1}, r"progress is 1; it must be True or False"),
     ],
 )
@@ -536,6 +540,13 @@ def test_what_fit_refuses(change: dict[str, Any], message: str) -> None:
 def test_other_refusals() -> None:
     with pytest.raises(ValueError, match="n is 0; it must be at least 1"):
         bp.Population([2, 2], 0)
+    with pytest.raises(
+        MemoryError, match="cannot allocate 8000000000000000 bytes for the seeds of 1000000000000000 net"
+    ):
+        bp.Population([2, 2], 10**15)
+    for index in (3, -4):
+        with pytest.raises(IndexError, match=rf"index is {index}; it must be at least -3 and below 3"):
+            bp.Population([2, 2], 3).history[index]
     with pytest.raises(ValueError, match=r"learning_rate\[1\] is -1\.0; it must be a finite number at least 0"):
         bp.SGD([0.1, -1.0])
     with pytest.raises(ValueError, match="optimizer has parameters of 2 networks"):
@@ -548,6 +559,42 @@ def test_other_refusals() -> None:
         population.fit([[0, 0]], [[0, 0]], optimizer=bp.SGD(0.1))
     with pytest.raises(ValueError, match=r"x has shape \(3,\)"):
         population.predict([1, 2, 3])
+
+
+class Loader:
+    """An iterable of batches, as loaders of data are."""
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return iter([(np.eye(3), np.eye(3))] * 2)
+
+    def __len__(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize("n", [1, 40])
+@pytest.mark.parametrize("x", [Loader(), iter(Loader()), [(np.eye(3), np.eye(3))], {"x": np.eye(3)}, np.eye(3)])
+def test_batches_are_refused_with_what_to_do(x: Any, n: int) -> None:
+    population = bp.Population([3, 3], n, seed=0)
+    message = "a population learns from two arrays, x and t .*put the batches together, or train each network by bp.Tra"
+    for train in (population.fit, population.resume):
+        with pytest.raises(TypeError, match=rf"x is .*, and there is no t; {message}"):
+            train(x, **({"optimizer": bp.SGD(0.1)} if train == population.fit else {}))
+        if not isinstance(x, (list, np.ndarray)):
+            with pytest.raises(TypeError, match=message):
+                train(x, np.eye(3), **({"optimizer": bp.SGD(0.1)} if train == population.fit else {}))
+        population.fit(np.eye(3), np.eye(3), optimizer=bp.SGD(0.1))  # so that there is a run to resume
+
+
+def test_until_epoch_is_of_the_run() -> None:
+    x, t = data("half_squared_error", [5, 2])
+    population, other = (bp.Population([5, 4, 2], N, seed=3) for _ in range(2))
+    for _ in range(2):  # every fit begins a run of its own, as a new Trainer does
+        assert population.fit(x, t, optimizer=bp.Adam(0.01), until_epoch=3).loss.shape == (N, 3)
+        other.fit(x, t, optimizer=bp.Adam(0.01), epochs=3)
+    assert_same_bits(population.parameters, other.parameters)
+    assert population.resume(x, t, until_epoch=5).loss.shape == (N, 2)
+    assert population.resume(x, t, until_epoch=4).loss.shape == (N, 0)
+    assert bp.Population([5, 2], N).fit(x, t, optimizer=bp.SGD(0.1)).loss.shape == (N, 1)
 
 
 def test_progress_counts_all_networks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice, pairwise
@@ -25,14 +26,12 @@ from ..layers import Dense
 from ..machine import num_threads
 from ..network import Network
 from ._descent import Objective, objective_of
-from ._epochs import fit_in_epochs
-from ._lbfgs import fit_by_lbfgs, loss_and_gradient
-from ._runs import BLOCK, HeldOut, Run, Samples
+from ._epochs import batch_size_of
+from ._lbfgs import loss_and_gradient
+from ._restarts import fit_best, seeds_of_others
+from ._runs import BLOCK, HeldOut, NotFinite, Run, Samples
 
 RECORDS = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_", "validation_loss_curve_")
-NON_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
-)
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
@@ -68,6 +67,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         "keep_optimizer": ["boolean"],
         "n_threads": [None, Interval(Integral, 1, _core.max_threads, closed="both")],
         "progress": ["boolean"],
+        "n_restarts": [Interval(Integral, 1, None, closed="left")],
     }
     loss: str
 
@@ -166,6 +166,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         intercepts_init: Sequence[ArrayLike] | None = None,
     ) -> Any:
         given = x, y, sample_weight
+        self._refuse_to_restart(
+            partial_fit=incremental,
+            warm_start=self.warm_start,
+            coefs_init=coefs_init is not None,
+            intercepts_init=intercepts_init is not None,
+        )
         hidden = self._hidden_layer_sizes()
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         x, y, labels = self._validate_input(x, y, incremental, reset=first_pass)
@@ -174,6 +180,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         y = y.reshape(-1, 1) if y.ndim == 1 else y
         self.n_outputs_ = y.shape[1]
         self._random_state = check_random_state(self.random_state)
+        seeds = seeds_of_others(self.random_state, self.n_restarts)
         self._begin([x.shape[1], *hidden, self.n_outputs_], x.dtype, first_pass)
         self._begin_with(coefs_init, "coefs_init", self.coefs_)
         self._begin_with(intercepts_init, "intercepts_init", self.intercepts_)
@@ -181,13 +188,30 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         limit = int(self.epochs or self.max_iter) if epochs is None else whole_number(epochs, "epochs", 0)
         with self._threads(), Run(self, given, limit, incremental) as run:
             if self._uses_lbfgs():
-                fit_by_lbfgs(self, Samples(x, self._targets(y), weight), held_out, run)
+                training = Samples(x, self._targets(y), weight)
             else:
                 training, held_out = self._divide(x, y, weight, held_out, incremental)
-                fit_in_epochs(self, training, held_out, run)
+                self._check_batch_size(training.n)
+            warn = fit_best(self, seeds, training, held_out, run)
         if not np.isfinite(self._network.parameters).all():
-            raise ValueError(NON_FINITE)
+            raise NotFinite
+        warn()
         return self
+
+    def _refuse_to_restart(self, **asked: bool) -> None:
+        """Refuse what goes on with one network, where there are to be several."""
+        for name, is_asked in asked.items():
+            if is_asked and self.n_restarts > 1:
+                raise ValueError(
+                    f"n_restarts is {self.n_restarts}, but {name} begins with the parameters of one network; with it "
+                    "n_restarts must be 1"
+                )
+
+    def _check_batch_size(self, n: int) -> None:
+        if batch_size_of(self) > n and self.batch_size != "auto":
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
+            )
 
     def _uses_lbfgs(self) -> bool:
         return bool(self.solver == "lbfgs" and self.optimizer is None)

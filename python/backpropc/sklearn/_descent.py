@@ -71,11 +71,11 @@ class Descent:
     """
 
     def __init__(self, optimizer: Definition, unit: float = 1.0) -> None:
-        self._optimizer, self._unit = optimizer, unit
+        self.optimizer, self._unit = optimizer, unit
         self._rate = optimizer.parameters.get("learning_rate")
         self._core: _core.Trainer | None = None
         self._made_for: tuple[Any, ...] = ()
-        self._step_count, self._state = 0, np.empty(0)
+        self._step_count, self._former_loss, self._state = 0, math.inf, np.empty(0)
 
     @property
     def learning_rate(self) -> Any:
@@ -87,10 +87,15 @@ class Descent:
         before, self._rate = self._rate, rate * self._unit
         # scikit-learn's velocity has the rates of the past in it, the core's is multiplied by that of the present.
         state = self._state if self._core is None else self._core.optimizer_state()
-        if self._optimizer.name == "SGD" and self._rate != before:
+        if self.optimizer.name == "SGD" and self._rate != before:
             state *= float(before or 0.0) / self._rate
         if self._core is not None:
             self._core.set_learning_rate(self._rate)
+
+    @property
+    def core_rate(self) -> float | None:
+        """The rate in the core's words."""
+        return None if self._rate is None else float(self._rate)
 
     def trainer_for(
         self,
@@ -109,7 +114,7 @@ class Descent:
             self._core = trainer_class(network.dtype)(
                 network._core,
                 loss._choice,
-                self._optimizer._choice,
+                self.optimizer._choice,
                 batch_size,
                 shuffle,
                 seed,
@@ -119,10 +124,17 @@ class Descent:
             self._take_up()
         return self._core
 
+    def keep_state_in(self, state: FloatArray) -> None:
+        """Have the optimizer's numbers there, where something else than a trainer takes the steps."""
+        self._put_aside()
+        self._state = state
+
+    def take_state_back(self, step_count: int, former_loss: float) -> None:
+        """Go on from there, after so many steps and this loss of the last one."""
+        self._step_count, self._former_loss, self._state = step_count, former_loss, self._state.copy()
+
     def _put_aside(self) -> None:
-        if self._core is not None:
-            self._step_count, self._state = self._core.step_count, self._core.optimizer_state().copy()
-        self._core, self._made_for = None, ()
+        vars(self).update(self.__getstate__())
 
     def _take_up(self) -> None:
         trainer = self._core
@@ -130,14 +142,17 @@ class Descent:
         state = trainer.optimizer_state()
         if self._step_count > 0 and state.size == self._state.size:
             state[...] = self._state
-            trainer.resume({**trainer.snapshot()["standing"], "step_count": self._step_count}, [], [])
+            stands = {"step_count": self._step_count, "former_loss": self._former_loss}
+            trainer.resume({**trainer.snapshot()["standing"], **stands}, [], [])
         if self._rate is not None:
             trainer.set_learning_rate(float(self._rate))
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {**vars(self), "_core": None, "_made_for": ()}
         if self._core is not None:
-            kept.update(_step_count=self._core.step_count, _state=self._core.optimizer_state().copy())
+            now = self._core.snapshot()
+            kept.update({f"_{name}": now["standing"][name] for name in ("step_count", "former_loss")})
+            kept["_state"] = now["optimizer_state"]
         return kept
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,27 @@ from .._regularization import dropout_rates
 from ..definitions import OPTIMIZER
 from ._descent import Descent, adam, regularization_of, sgd
 from ._lbfgs import mean_loss
-from ._runs import HeldOut, Run, Samples, copy_of_network
+from ._runs import HeldOut, NotFinite, Run, Samples
 
 SMALLEST_RATE = 1e-6  # with learning_rate="adaptive"
+
+
+class Orders:
+    """The order of the samples in each epoch: the last one's, shuffled, as scikit-learn does it."""
+
+    def __init__(self, mlp: Any, n: int) -> None:
+        self._mlp, self._order = mlp, np.arange(n)
+
+    def next(self) -> Any:
+        """Return the next epoch's."""
+        if self._mlp.shuffle:
+            self._order = self._order[self._mlp._random_state.permutation(len(self._order))]
+        return self._order
+
+
+def batch_size_of(mlp: Any) -> int:
+    """Return how many samples a step takes, where there are so many."""
+    return 200 if mlp.batch_size == "auto" else int(mlp.batch_size)
 
 
 class Epochs:
@@ -26,11 +45,7 @@ class Epochs:
     def __init__(self, mlp: Any, training: Samples) -> None:
         self._mlp, self._training = mlp, training
         self._objective, network = mlp._objective(), mlp._network
-        self._batch_size = 200 if mlp.batch_size == "auto" else int(mlp.batch_size)
-        if self._batch_size > training.n and mlp.batch_size != "auto":
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
-            )
+        self._batch_size = batch_size_of(mlp)
         self._trainer: _core.Trainer = mlp._optimizer.trainer_for(
             network,
             self._objective.loss,
@@ -41,21 +56,27 @@ class Epochs:
                 network, mlp.alpha / self._objective.gradient, dropout_rates(network, mlp.dropout, 0.0)
             ),
         )
-        self._order = np.arange(training.n)
-        self._checked = None if training.is_sparse else self._check(training.take(slice(None), network.dtype))
+        self.checked = None if training.is_sparse else self._check(training.take(slice(None), network.dtype))
 
     def _check(self, samples: Samples) -> _core.Samples:
         return self._trainer.check(samples.x, samples.t, samples.weight)
 
-    def run(self) -> float:
-        """Take every sample once; return E, penalties included, as scikit-learn reports it."""
-        if self._mlp.shuffle:
-            self._order = self._order[self._mlp._random_state.permutation(self._training.n)]
-        if self._checked is not None:
-            loss, penalty = self._take(self._checked, self._order)
-        else:
-            loss, penalty = self._take_batches()
+    def run(self, order: Any) -> float:
+        """Take every sample once; return E, penalties included, as scikit-learn reports it.
+
+        It is nan where E ceased to be finite, at which the core has stopped before the step that would spread it: so
+        early stopping can leave its best parameters. Without it there are none, and NotFinite is raised.
+        """
+        try:
+            loss, penalty = self._take_all(order)
+        except FloatingPointError as error:
+            if not self._mlp.early_stopping:
+                raise NotFinite from error
+            return float("nan")
         return float(loss * self._objective.value + penalty * self._objective.gradient)
+
+    def _take_all(self, order: Any) -> tuple[float, float]:
+        return self._take_batches(order) if self.checked is None else self._take(self.checked, order)
 
     def _take(self, samples: _core.Samples, order: Any) -> tuple[float, float]:
         trainer = self._trainer
@@ -63,47 +84,69 @@ class Epochs:
         trainer.fit(samples, None, trainer.epoch + 1, NEVER)
         return trainer.batch_means
 
-    def _take_batches(self) -> tuple[float, float]:
+    def _take_batches(self, order: Any) -> tuple[float, float]:
         """Write out the batches of a sparse X one after the other; the core takes each for an epoch of its own."""
         loss = penalty = 0.0
         for at in range(0, self._training.n, self._batch_size):
-            batch = self._training.take(self._order[at : at + self._batch_size], self._mlp._network.dtype)
+            batch = self._training.take(order[at : at + self._batch_size], self._mlp._network.dtype)
             means = self._take(self._check(batch), np.arange(batch.n))
             loss, penalty = loss + means[0] * batch.n, penalty + means[1] * batch.n
         return loss / self._training.n, penalty / self._training.n
 
 
-def fit_in_epochs(mlp: Any, training: Samples, held_out: HeldOut | None, run: Run) -> None:
-    """Train until it is enough; with early stopping leave the best parameters, however it ends."""
-    _prepare(mlp, held_out, run)
-    epochs = Epochs(mlp, training)
-    best = mlp._network.parameters.copy() if mlp.early_stopping else None
-    mlp.n_iter_ = 0
+class Course:
+    """What follows on each epoch of a fit: what is recorded, when it is enough, which parameters remain."""
+
+    def __init__(self, mlp: Any, held_out: HeldOut | None, run: Run) -> None:
+        _prepare(mlp, held_out, run)
+        self._mlp, self._held_out, self._run = mlp, held_out, run
+        self._best = mlp._network.parameters.copy() if mlp.early_stopping else None
+        self._message: str | None = None
+        self.goes_on = True
+        mlp.n_iter_ = 0
+
+    def begin_epoch(self) -> None:
+        """Tell callbacks that an epoch begins."""
+        self._run.begin_iteration()
+
+    def end_epoch(self, loss: float, n: int) -> None:
+        """Look at an epoch of n samples that had this E, and see whether the fit goes on."""
+        mlp, run = self._mlp, self._run
+        _record(mlp, loss, n, self._held_out)
+        if self._best is not None and _is_best(mlp):
+            self._best[...] = mlp._network.parameters
+        enough = _is_enough(mlp) and not run.incremental
+        wanted = run.end_iteration(mlp, _latest(mlp))
+        diverged = bool(np.isnan(loss))
+        self.goes_on = not (enough or wanted or diverged or mlp.n_iter_ >= run.limit)
+        if diverged:
+            self._message = "the loss is not finite any more; training ended with the best parameters."
+        elif not (self.goes_on or enough or wanted or run.incremental or mlp.epochs is not None):
+            self._message = f"Maximum iterations ({mlp.max_iter}) reached and the optimization hasn't converged yet."
+
+    def leave(self) -> None:
+        """Give the network its best parameters, with early stopping; however the fit ends."""
+        self.goes_on = False
+        if self._best is not None:
+            self._mlp._network.parameters = self._best
+
+    def warn(self) -> None:
+        """Tell the user of a fit that did not converge, from within `Restarts.warn`."""
+        if self._message is not None:
+            warnings.warn(f"Stochastic Optimizer: {self._message}", ConvergenceWarning, stacklevel=6)
+
+
+def fit_in_epochs(mlp: Any, training: Samples, held_out: HeldOut | None, run: Run) -> Callable[[], None]:
+    """Train until it is enough; return what warns where it was not."""
+    course = Course(mlp, held_out, run)
+    epochs, orders = Epochs(mlp, training), Orders(mlp, training.n)
     try:
-        while True:
-            run.begin_iteration()
-            loss, diverged = _loss_of_next_epoch(mlp, epochs)
-            _record(mlp, loss, training.n, held_out)
-            if best is not None and _is_best(mlp):
-                best[...] = mlp._network.parameters
-            enough = _is_enough(mlp) and not run.incremental
-            wanted = run.end_iteration(_latest(mlp), lambda: copy_of_network(mlp))
-            if enough or wanted or diverged or mlp.n_iter_ >= run.limit:
-                break
+        while course.goes_on:
+            course.begin_epoch()
+            course.end_epoch(epochs.run(orders.next()), training.n)
     finally:
-        if best is not None:
-            mlp._network.parameters = best
-    if diverged:
-        _warn("Stochastic Optimizer: the loss is not finite any more; training ended with the best parameters.")
-    elif not (enough or wanted or run.incremental or mlp.epochs is not None):
-        _warn(
-            f"Stochastic Optimizer: Maximum iterations ({mlp.max_iter}) reached and the optimization hasn't converged "
-            "yet."
-        )
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, ConvergenceWarning, stacklevel=6)
+        course.leave()
+    return course.warn
 
 
 def _prepare(mlp: Any, held_out: HeldOut | None, run: Run) -> None:
@@ -140,18 +183,6 @@ def _descent_of(mlp: Any) -> Descent:
     if mlp.solver == "sgd":
         return Descent(sgd(mlp.learning_rate_init * unit, mlp.momentum, mlp.nesterovs_momentum), unit)
     return Descent(adam(mlp.learning_rate_init, mlp.beta_1, mlp.beta_2, mlp.epsilon / unit))
-
-
-def _loss_of_next_epoch(mlp: Any, epochs: Epochs) -> tuple[float, bool]:
-    """Return E, and whether it ceased to be finite: then the core has stopped before the step that would spread it."""
-    try:
-        return epochs.run(), False
-    except FloatingPointError as error:
-        if not mlp.early_stopping:
-            from ._base import NON_FINITE
-
-            raise ValueError(NON_FINITE) from error
-        return float("nan"), True
 
 
 def _record(mlp: Any, loss: float, n: int, held_out: HeldOut | None) -> None:

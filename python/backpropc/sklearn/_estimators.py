@@ -85,7 +85,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_threads : int or None
         Of the core while this estimator computes; None leaves it as it is.
     progress : bool
-        Whether to show a bar, by tqdm.
+        Whether to show a bar, by tqdm, that counts the epochs of all restarts.
+    n_restarts : int
+        How many networks `fit` trains, each from a seed of its own, to keep the best: the one of the highest validation
+        score where samples are held out or given (of equal ones, of the lowest validation loss), or else of the lowest
+        `loss_`. The first is the one of ``n_restarts=1``; restart i has ``random_state + i`` where that is an int.
+        They are held to the same samples. Where the core can train them side by side (see the guide), it does, to the
+        same bits. Not with `warm_start`, initial weights or `partial_fit`.
 
     Attributes
     ----------
@@ -101,6 +107,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         E of it, without the penalty. Only where samples were held out.
     n_iter_, t_ : int
         Epochs of the last fit; samples seen since the first.
+    best_restart_ : int
+        Which restart was kept: all other attributes are that one's.
+    restart_losses_ : ndarray, shape (n_restarts,)
+        Each restart's `loss_`; nan where it was not finite, or the restart was not begun.
+    restart_scores_ : ndarray, shape (n_restarts,), or None
+        Each restart's validation score, with `early_stopping` the largest; None where no samples were held out.
     n_layers_, n_outputs_, out_activation_ : int, int, str
         Layers, the input counted; outputs; their activation.
     n_features_in_, feature_names_in_ : int, ndarray
@@ -158,6 +170,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         keep_optimizer: bool = False,
         n_threads: int | None = None,
         progress: bool = False,
+        n_restarts: int = 1,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -188,6 +201,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.keep_optimizer = keep_optimizer
         self.n_threads = n_threads
         self.progress = progress
+        self.n_restarts = n_restarts
         self.class_weight = class_weight
 
     def _validate_input(self, x: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, FloatArray, Any]:
@@ -453,7 +467,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_threads : int or None
         Of the core while this estimator computes; None leaves it as it is.
     progress : bool
-        Whether to show a bar, by tqdm.
+        Whether to show a bar, by tqdm, that counts the epochs of all restarts.
+    n_restarts : int
+        How many networks `fit` trains, each from a seed of its own, to keep the best: the one of the highest validation
+        score where samples are held out or given (of equal ones, of the lowest validation loss), or else of the lowest
+        `loss_`. The first is the one of ``n_restarts=1``; restart i has ``random_state + i`` where that is an int.
+        They are held to the same samples. Where the core can train them side by side (see the guide), it does, to the
+        same bits. Not with `warm_start`, initial weights or `partial_fit`.
 
     Attributes
     ----------
@@ -469,6 +489,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         E of it, without the penalty. Only where samples were held out.
     n_iter_, t_ : int
         Epochs of the last fit; samples seen since the first.
+    best_restart_ : int
+        Which restart was kept: all other attributes are that one's.
+    restart_losses_ : ndarray, shape (n_restarts,)
+        Each restart's `loss_`; nan where it was not finite, or the restart was not begun.
+    restart_scores_ : ndarray, shape (n_restarts,), or None
+        Each restart's validation score, with `early_stopping` the largest; None where no samples were held out.
     n_layers_, n_outputs_, out_activation_ : int, int, str
         Layers, the input counted; outputs; their activation.
     n_features_in_, feature_names_in_ : int, ndarray
@@ -523,6 +549,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         keep_optimizer: bool = False,
         n_threads: int | None = None,
         progress: bool = False,
+        n_restarts: int = 1,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -554,6 +581,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.keep_optimizer = keep_optimizer
         self.n_threads = n_threads
         self.progress = progress
+        self.n_restarts = n_restarts
 
     def _validate_input(self, x: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, FloatArray, Any]:
         """Return X, y as numbers, and no labels."""

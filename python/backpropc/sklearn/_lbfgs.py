@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from .._arguments import FloatArray
 from ..layers import Dense
 from ..network import Network
 from ._descent import shares_of, squares_of_weights
-from ._runs import HeldOut, Run, Samples, copy_of_network
+from ._runs import HeldOut, NotFinite, Run, Samples
 
 CERTAIN = 8.0  # up to here the cross-entropy of a sample is scikit-learn's to 1e-12
 
 
-def fit_by_lbfgs(mlp: Any, training: Samples, held_out: HeldOut | None, run: Run) -> None:
-    """Minimize E over all samples at once."""
+def fit_by_lbfgs(mlp: Any, training: Samples, held_out: HeldOut | None, run: Run) -> Callable[[], object]:
+    """Minimize E over all samples at once; return what warns where that did not succeed."""
     watch = Watch(mlp, held_out, run)
     mlp.n_iter_ = 0
     run.begin_iteration()
@@ -37,10 +38,10 @@ def fit_by_lbfgs(mlp: Any, training: Samples, held_out: HeldOut | None, run: Run
         raise
     mlp._network.parameters = unpack(mlp._network, found.x)
     mlp.loss_ = float(found.fun)
-    if mlp.epochs is None and not watch.stopped:
-        mlp.n_iter_ = _check_optimize_result("lbfgs", found, run.limit)
-    else:
-        mlp.n_iter_ = int(found.nit)
+    mlp.n_iter_ = min(int(found.nit), run.limit)
+    if mlp.epochs is not None or watch.stopped:
+        return lambda: None
+    return lambda: _check_optimize_result("lbfgs", found, run.limit)
 
 
 class Watch:
@@ -59,13 +60,14 @@ class Watch:
         self.reached = unpack(mlp._network, intermediate_result.x)
         mlp._network.parameters = self.reached
         mlp.n_iter_ += 1
+        mlp.loss_ = losses["loss"]
         if mlp.verbose:
             print(f"Iteration {mlp.n_iter_}, loss = {losses['loss']:.8f}")
         if self._held_out is not None:
             mlp.validation_loss_curve_.append(mean_loss(mlp, self._held_out.samples))
             mlp.validation_scores_.append(mlp._score_on(self._held_out))
             losses["val_loss"] = mlp.validation_loss_curve_[-1]
-        if self._run.end_iteration(losses, lambda: copy_of_network(mlp)):
+        if self._run.end_iteration(mlp, losses):
             self.stopped = True
             raise StopIteration
         if mlp.n_iter_ < self._run.limit:
@@ -74,11 +76,9 @@ class Watch:
 
 def loss_and_gradient(mlp: Any, packed: FloatArray, samples: Samples) -> tuple[float, FloatArray]:
     """Return E with the penalty and its gradient, at parameters that are packed as scikit-learn packs them."""
-    from ._base import NON_FINITE
-
     network: Network = mlp._network
     if not np.isfinite(packed).all():
-        raise ValueError(NON_FINITE)
+        raise NotFinite
     network.parameters = unpack(network, packed)
     objective = mlp._objective()
     total = samples.n if samples.weight is None else float(samples.weight.sum())

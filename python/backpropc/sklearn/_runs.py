@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +60,16 @@ class HeldOut:
     y: Any
 
 
+class NotFinite(ValueError):
+    """E or the parameters did not stay finite, in scikit-learn's words."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+            "preprocessed."
+        )
+
+
 class Run:
     """How far a fit has come, as its user and scikit-learn's callbacks see it; a context that ends with it.
 
@@ -67,7 +80,7 @@ class Run:
     given : tuple of (X, y, sample_weight)
         As `fit` was called with.
     limit : int
-        How many iterations there may be.
+        How many iterations there may be in each restart.
     incremental : bool
         Whether this is a `partial_fit`.
     """
@@ -77,29 +90,53 @@ class Run:
         self._estimator, (x, y, sample_weight) = estimator, given
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": x, "y": y, "metadata": metadata}
-        self._progress = Progress(estimator.progress, 0, limit)
+        self._restarts = int(estimator.n_restarts)
+        self._progress = Progress(estimator.progress, 0, limit * self._restarts)
+        self._iterations = count(1)
         self._context: Any = None
         self._iteration: Any = None
 
     def __enter__(self) -> Self:
         self._context = self._estimator._init_callback_context(
-            task_name="partial_fit" if self.incremental else "fit", max_subtasks=self.limit
+            task_name="partial_fit" if self.incremental else "fit",
+            max_subtasks=self.limit if self._restarts == 1 else self._restarts,
         )
         self._context.call_on_fit_task_begin(**self._data)
         return self
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody looks on who expects one iteration after the other: callbacks, or a reader of lines."""
+        return bool(self._context._callbacks or self._estimator.verbose)
+
+    def begin_restart(self, estimator: Any) -> Run:
+        """Return the run of one of the restarts, of which there are several, and tell the callbacks that it begins."""
+        if self._restarts == 1:
+            return self
+        part = copy(self)
+        part._data = {**self._data, "estimator": estimator}
+        part._context = self._context.subcontext(task_name="restart", max_subtasks=self.limit)
+        part._context.call_on_fit_task_begin(**part._data)
+        return part
+
+    def end_restart(self, part: Run) -> bool:
+        """Tell the callbacks that a restart ends; return whether one of them wants no more."""
+        return part is not self and part._ends(part._context, part._data["estimator"])
 
     def begin_iteration(self) -> None:
         """Tell the callbacks that one begins."""
         self._iteration = self._context.subcontext(task_name="iteration")
         self._iteration.call_on_fit_task_begin(**self._data)
 
-    def end_iteration(self, losses: dict[str, float], fitted: Callable[[], dict[str, Any]]) -> bool:
-        """Show an iteration's losses; return whether a callback wants no more of them.
+    def end_iteration(self, estimator: Any, losses: dict[str, float]) -> bool:
+        """Show an iteration's losses; return whether a callback wants no more of them."""
+        self._progress.show(next(self._iterations), losses)
+        return self._ends(self._iteration, estimator)
 
-        What `fitted` returns makes a copy of the estimator as if the fit had ended here.
-        """
-        self._progress.show(self._estimator.n_iter_, losses)
-        return bool(self._iteration.call_on_fit_task_end(**self._data, reconstruction_attributes=fitted))
+    def _ends(self, context: Any, estimator: Any) -> bool:
+        """Tell the callbacks that a task ends, with a copy of the estimator as if the fit had ended here."""
+        fitted = partial(copy_of_network, estimator)
+        return bool(context.call_on_fit_task_end(**self._data, reconstruction_attributes=fitted))
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._progress.close()
