@@ -568,6 +568,13 @@ def test_a_path_is_a_path(load: Callable[[Any], Any]) -> None:
         load(3.5)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+@pytest.mark.parametrize("load", [bp.Network.load, bp.Trainer.load, make_network().save, make_trainer().save])
+def test_a_path_can_be_the_name_of_a_file(load: Callable[[Any], Any], name: str) -> None:
+    with pytest.raises(ValueError, match=r"^path is '.*', which is the name of no file$"):
+        load(name)
+
+
 def test_what_cannot_be_loaded_is_not_saved(path: Path) -> None:
     trainer = make_trainer()
     trainer.network.layers[1].w[0, 0] = np.nan
@@ -779,6 +786,8 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "epoch": (within("standing", epoch=3), r"tensor history\..* has shape \[2\]; it must be \[3\]"),
     "epoch huge": (within("standing", epoch=2**63), "standing: epoch is 9223372036854775808; it must be below"),
     "step count": (within("standing", step_count=-1), "standing: step_count is -1; it must be at least 0"),
+    "digits": (within("standing", step_count=10**40), "an integer of 41 digits; at most 40 are read"),
+    "most digits": (within("standing", step_count=10**39), "standing: step_count is 10000.*; it must be below 2"),
     "position": (within("standing", position=24), "standing: position is 24; it must be at most 23"),
     "position between steps": (within("standing", position=9), "position is 9; it must be a multiple of batch_size"),
     "epoch loss": (within("standing", epoch_loss="x"), "standing: epoch_loss is 'x'; it must be a real number"),
@@ -944,6 +953,15 @@ def test_a_history_takes_at_most_twice_its_size(path: Path, content: bytes, epoc
     trainer = bp.Trainer.load(path)
     assert trainer.history.loss == [1.0] * epochs
     assert len(trainer.history.history) == 2 + metrics
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such account of a process's memory")
+def test_networks_of_a_population_take_little_more_each(path: Path) -> None:
+    """The smallest there are, which have been in a run: what stands beside the numbers counts most."""
+    population = bp.Population([1, 1], n=200_000, seed=0)
+    population.fit(np.ones((1, 1)), np.ones((1, 1)), optimizer=bp.SGD(0.1))
+    population.save(path)
+    assert memory_to_load(path, "Population") <= 6 * path.stat().st_size + ALLOWANCE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such account of a process's memory")
