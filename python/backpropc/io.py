@@ -200,7 +200,7 @@ def _parse_configuration(metadata: dict[str, str]) -> dict[str, Any]:
         raise ValueError(f"its version is {shown(version)}; it must be a number from 1 to {VERSION}")
     if int(version) > VERSION:
         raise ValueError(f"its version is {version}; this backpropc reads up to {VERSION}: a newer one wrote the file")
-    same_names(metadata, {"format": 0, "version": 0, "configuration": 0}, "its metadata")
+    same_names(metadata, dict.fromkeys(("format", "version", "configuration")), "its metadata")
     return parse(metadata["configuration"], "configuration")
 
 

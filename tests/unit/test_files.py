@@ -720,6 +720,11 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "no metadata": (header(lambda h: h.pop("__metadata__")), "its format is None; it must be 'backpropc'"),
     "other format": (metadata(format="pt"), "its format is 'pt'; it must be 'backpropc'"),
     "version of the future": (metadata(version="2"), "its version is 2; this backpropc reads up to 1: a newer one"),
+    "version of nine digits": (metadata(version="9" * 9), "its version is 999999999; this backpropc reads up to 1"),
+    "version of ten digits": (
+        metadata(version="9" * 10),
+        "its version is '9999999999'; it must be a number from 1 to 1",
+    ),
     "version 0": (metadata(version="0"), "its version is '0'; it must be a number from 1 to 1"),
     "version 01": (metadata(version="01"), "its version is '01'"),
     "tensor missing": (header(lambda h: h.pop("layers.1.b")), "its tensors lack 'layers.1.b'"),
@@ -848,6 +853,26 @@ def test_a_network_is_no_trainer(path: Path) -> None:
     make_network().save(path)
     with pytest.raises(ValueError, match=r"it holds a network and no trainer: load it by backpropc\.Network\.load"):
         bp.Trainer.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (configuration(lambda c: c.update(more=1)), "the keys of configuration have 'more', which does not belong"),
+        (configuration(lambda c: c.pop("network")), "the keys of configuration lack 'network'"),
+    ],
+)
+def test_a_networks_file_has_a_network_and_no_more(path: Path, change: Callable[[bytes], bytes], message: str) -> None:
+    path.write_bytes(change(saved(make_network(), path)))
+    with pytest.raises(ValueError, match=message):
+        bp.Network.load(path)
+
+
+@pytest.mark.parametrize("word", ["inf", "-inf"])
+def test_an_infinite_number_keeps_its_sign(path: Path, content: bytes, word: str) -> None:
+    path.write_bytes(within("standing", former_loss=word)(content))
+    again = saved(bp.Trainer.load(path), path)
+    assert f'former_loss\\":\\"{word}\\"'.encode() in again
 
 
 def test_a_file_of_before_an_argument_of_the_trainer_gets_its_default(path: Path, content: bytes) -> None:
