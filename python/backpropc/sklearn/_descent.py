@@ -130,7 +130,8 @@ class Descent:
         state = trainer.optimizer_state()
         if self._step_count > 0 and state.size == self._state.size:
             state[...] = self._state
-            trainer.resume({**trainer.snapshot()["standing"], "step_count": self._step_count}, [], [])
+            standing, none = trainer.snapshot()["standing"], np.empty(0)
+            trainer.resume({**standing, "step_count": self._step_count}, none, none)
         if self._rate is not None:
             trainer.set_learning_rate(float(self._rate))
 
