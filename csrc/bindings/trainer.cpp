@@ -103,8 +103,8 @@ py::dict snapshot(Trainer<T>& trainer) {
 }
 
 template <class T>
-void resume(Trainer<T>& trainer, const py::dict& numbers, std::vector<double> losses,
-            std::vector<double> validation_losses) {
+void resume(Trainer<T>& trainer, const py::dict& numbers, const Array<double>& losses,
+            const Array<double>& validation_losses) {
   Standing standing;
   for_each_number(standing, [&](const char* name, auto& value) {
     value = numbers[name].template cast<std::remove_reference_t<decltype(value)>>();
@@ -112,7 +112,10 @@ void resume(Trainer<T>& trainer, const py::dict& numbers, std::vector<double> lo
   require(losses.size() == validation_losses.size(), "there must be as many losses as validation losses");
   require(standing.position <= standing.samples, "position must be at most samples");
   const typename Network<T>::Changing changing(*trainer.network());
-  trainer.resume(standing, {std::move(losses), std::move(validation_losses)});
+  const auto vector = [](const Array<double>& from) {
+    return std::vector<double>(from.data(), from.data() + from.size());
+  };
+  trainer.resume(standing, {vector(losses), vector(validation_losses)});
 }
 
 template <class T>
@@ -159,7 +162,7 @@ void bind_for(py::module_& m, const std::string& dtype) {
           },
           arg("parameters").noconvert(), arg("loss"), arg("validation_loss"))
       .def("snapshot", &snapshot<T>)
-      .def("resume", &resume<T>, arg("standing"), arg("losses"), arg("validation_losses"))
+      .def("resume", &resume<T>, arg("standing"), arg("losses").noconvert(), arg("validation_losses").noconvert())
       .def("optimizer_state", &optimizer_state<T>)
       .def("set_learning_rate", &R::set_learning_rate, arg("rate"))
       .def("begin_next_epoch", &begin_next_epoch<T>, arg("order") = py::none())

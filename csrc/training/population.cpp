@@ -459,9 +459,9 @@ void Population<T>::run(T* parameters, const std::vector<std::size_t>& active, c
   batch_ = std::min(settings_.batch_size, samples_in(training));
   const std::size_t width = width_for(queue.size()), at_a_time = 2 * num_threads();
   std::vector<std::unique_ptr<Block>> blocks;
-  Stretch stretch;
   bool stopped = false;
   for (std::size_t next = 0; next < queue.size() && !stopped;) {
+    Stretch stretch;  // a new one: room is made for its steps, and those here may be fewer than those before
     std::size_t n_blocks = 0;
     for (; n_blocks < at_a_time && next < queue.size(); ++n_blocks) {
       std::size_t n = 1;

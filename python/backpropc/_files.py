@@ -93,7 +93,10 @@ def _new_file(path: str) -> Iterator[BinaryIO]:
             yield file
             if nameless is not None:
                 _give_name(nameless, temporary)
-        os.replace(temporary, path)
+            if sys.platform != "win32":  # held till it has its name; Windows renames no open file
+                os.replace(temporary, path)
+        if sys.platform == "win32":
+            os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)

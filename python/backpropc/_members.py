@@ -22,6 +22,7 @@ from ._samples import samples_for
 from ._weights import weights_of_samples
 from .custom import Custom
 from .definitions import OPTIMIZER, Definition
+from .history import Measured
 from .monitoring import EarlyStopping, Seen, resolve_callbacks, resolve_metrics
 from .schedules import Schedule, reduce_on_plateau
 from .training import Trainer, check_numbers
@@ -164,7 +165,7 @@ class States:
     optimizer: list[FloatArray]  # the optimizer's numbers of every member
     losses: list[FloatArray]
     val_losses: list[FloatArray]
-    metrics: list[dict[int, dict[str, float]]]
+    metrics: list[Measured]
     validated: list[int]  # epochs completed when validation data were last looked at
     least: FloatArray  # of what early stopping looks at
     waited: FloatArray  # epochs since
@@ -183,7 +184,7 @@ class States:
             optimizer=[no_state] * n,
             losses=[np.empty(0)] * n,
             val_losses=[np.empty(0)] * n,
-            metrics=[{} for _ in members],
+            metrics=[Measured() for _ in members],
             validated=[0] * n,
             least=np.full(n, np.inf),
             waited=np.zeros(n, np.int64),
@@ -440,7 +441,7 @@ def train_alone(network: Network, member: Member, i: int, seed: int, states: Sta
     if standing["step_count"]:
         if trainer._method is not None:
             raise ValueError(f"network {i} has begun with {member.optimizer.name}, whose runs cannot be resumed")
-        trainer._core.resume(standing, states.losses[i].tolist(), states.val_losses[i].tolist())
+        trainer._core.resume(standing, states.losses[i], states.val_losses[i])
         trainer._core.optimizer_state()[:] = states.optimizer[i]
         trainer._metrics, trainer._validated = states.metrics[i], states.validated[i]
     rule = work.early_stopping

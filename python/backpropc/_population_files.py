@@ -53,7 +53,7 @@ def save_population(population: Population, path: object) -> None:
     tensors.update({f"masks.{i}": mask for i, mask in masks if mask is not None})
     run = population._run
     if run is not None:
-        names = list(dict.fromkeys(n for each in run.states.metrics for values in each.values() for n in values))
+        names = list(dict.fromkeys(name for each in run.states.metrics for name in each.names))
         longest = max(map(len, run.states.losses))
         configuration["run"] = {
             "arguments": settings_of(run),
@@ -172,8 +172,7 @@ def _state_tensors(states: States, population: Population, longest: int, metrics
     tensors["history.loss"] = _rows(states.losses, longest)
     tensors["history.val_loss"] = _rows(states.val_losses, longest)
     for index, name in enumerate(metrics):
-        of_all = [[each.get(epoch, {}).get(name, np.nan) for epoch in range(longest)] for each in states.metrics]
-        tensors[f"metrics.{index}"] = _rows(of_all, longest)
+        tensors[f"metrics.{index}"] = _rows([each.column(name, longest) for each in states.metrics], longest)
     return tensors
 
 
@@ -241,8 +240,7 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
         states.optimizer[i] = state[i, :width] if states.standing["step_count"][i] else state[i, :0]
         states.losses[i], states.val_losses[i] = (table[i, :epochs].copy() for table in tables[:2])
         for name, table in zip(settings["metrics"], tables[2:], strict=True):
-            for epoch in np.flatnonzero(~np.isnan(table[i, :epochs])).tolist():
-                states.metrics[i].setdefault(epoch, {})[name] = float(table[i, epoch])
+            states.metrics[i].adopt(name, table[i, :epochs])
     return run
 
 

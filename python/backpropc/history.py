@@ -2,10 +2,64 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from array import array
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._arguments import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+class Measured:
+    """The metrics of a run: a column of numbers for each, up to the last epoch that had it; nan for one that had none.
+
+    It takes no more memory than in a file, so that loading a stranger's takes no more than its size.
+    """
+
+    __slots__ = ("_columns",)
+
+    def __init__(self) -> None:
+        self._columns: dict[str, array[float]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The metrics' names, those measured first before the others."""
+        return list(self._columns)
+
+    def record(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Add the numbers of an epoch that is later than all before."""
+        for name, value in values.items():
+            column = self._columns.setdefault(name, array("d"))
+            column.extend(itertools.repeat(math.nan, epoch - len(column)))
+            column.append(value)
+
+    def adopt(self, name: str, values: FloatArray) -> None:
+        """Take a column from a file, where it goes up to the last epoch of all."""
+        behind = np.argmax(np.append(~np.isnan(values[::-1]), True))
+        self._columns[name] = array("d")
+        self._columns[name].frombytes(values[: len(values) - behind].view(np.uint8).data)
+
+    def of_epoch(self, epoch: int) -> dict[str, float]:
+        """Return the numbers of one epoch."""
+        return {name: column[epoch] for name, column in self._columns.items() if 0 <= epoch < len(column)}
+
+    def column(self, name: str, epochs: int) -> FloatArray:
+        """Return a metric's numbers of the first so many epochs."""
+        values = np.full(epochs, np.nan)
+        column = self._columns.get(name, array("d"))[:epochs]
+        values[: len(column)] = column
+        return values
+
+    def since(self, first: int, epochs: int) -> dict[str, FloatArray]:
+        """Return the numbers from an epoch on, of the metrics that were measured since."""
+        measured = [name for name, column in self._columns.items() if len(column) > first]
+        return {name: self.column(name, epochs)[first:] for name in measured}
 
 
 class History:

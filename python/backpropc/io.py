@@ -79,9 +79,8 @@ def save_network(network: Network, path: object) -> None:
 def save_trainer(trainer: Trainer, path: object, preprocessing: Preprocessing | None = None) -> None:
     """Write a trainer and its network to a file; see `Trainer.save`."""
     now = trainer._core.snapshot()
-    metrics = list(dict.fromkeys(name for values in trainer._metrics.values() for name in values))
-    epochs = range(len(now["losses"]))
-    standing = {"epoch": len(epochs), "validated": trainer._validated, **now["standing"]}
+    metrics, epochs = trainer._metrics.names, len(now["losses"])
+    standing = {"epoch": epochs, "validated": trainer._validated, **now["standing"]}
     configuration = {
         "network": _network_configuration(trainer.network),
         "trainer": settings_of(trainer),
@@ -94,9 +93,7 @@ def save_trainer(trainer: Trainer, path: object, preprocessing: Preprocessing | 
     tensors["history.loss"] = now["losses"]
     tensors["history.val_loss"] = now["validation_losses"]
     for index, name in enumerate(metrics):
-        tensors[f"metrics.{index}"] = np.array(
-            [trainer._metrics.get(epoch, {}).get(name, math.nan) for epoch in epochs]
-        )
+        tensors[f"metrics.{index}"] = trainer._metrics.column(name, epochs)
     if trainer._seen is not None:
         configuration["early_stopping"] = _seen_configuration(trainer._seen)
         if trainer._seen.best is not None:
@@ -203,7 +200,7 @@ def _parse_configuration(metadata: dict[str, str]) -> dict[str, Any]:
         raise ValueError(f"its version is {shown(version)}; it must be a number from 1 to {VERSION}")
     if int(version) > VERSION:
         raise ValueError(f"its version is {version}; this backpropc reads up to {VERSION}: a newer one wrote the file")
-    same_names(metadata, {"format": 0, "version": 0, "configuration": 0}, "its metadata")
+    same_names(metadata, dict.fromkeys(("format", "version", "configuration")), "its metadata")
     return parse(metadata["configuration"], "configuration")
 
 
@@ -455,19 +452,20 @@ def _read_state(file: File, trainer: Trainer, standing: dict[str, Any], metrics:
         _read_numbers(file, name, array)
     if trainer._method is not None:
         trainer._method.check_state()
-    losses, validation_losses, values = (np.empty(standing["epoch"]) for _ in range(3))
-    file.read_into("history.loss", losses)
-    file.read_into("history.val_loss", validation_losses)
-    trainer._core.resume(standing, losses.tolist(), validation_losses.tolist())
+    trainer._core.resume(standing, *(_of_epochs(file, f"history.{name}", standing) for name in ("loss", "val_loss")))
     trainer._validated = standing["validated"]
     for index, name in enumerate(metrics):
-        file.read_into(f"metrics.{index}", values)
-        for epoch in np.flatnonzero(~np.isnan(values)).tolist():
-            trainer._metrics.setdefault(epoch, {})[name] = float(values[epoch])
+        trainer._metrics.adopt(name, _of_epochs(file, f"metrics.{index}", standing))
     if seen is not None and seen.best is not None:
         seen.best = np.empty_like(trainer.network.parameters)
         _read_numbers(file, "early_stopping.best", seen.best)
     trainer._seen = seen
+
+
+def _of_epochs(file: File, name: str, standing: dict[str, Any]) -> FloatArray:
+    values = np.empty(standing["epoch"])
+    file.read_into(name, values)
+    return values
 
 
 def _read_numbers(file: File, name: str, array: FloatArray) -> None:

@@ -797,11 +797,7 @@ class Run:
         numbers = {"loss": states.losses[i][first:]}
         if states.validated[i] > first:
             numbers["val_loss"] = states.val_losses[i][first:]
-        measured = {epoch: values for epoch, values in states.metrics[i].items() if epoch >= first}
-        epochs = range(first, states.epoch(i))
-        for name in {name: None for values in measured.values() for name in values}:
-            numbers[name] = np.array([measured.get(epoch, {}).get(name, math.nan) for epoch in epochs])
-        return numbers
+        return {**numbers, **states.metrics[i].since(first, states.epoch(i))}
 
     def warn(self) -> None:
         """Tell of members that diverged."""

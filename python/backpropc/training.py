@@ -29,7 +29,7 @@ from ._samples import samples_for
 from ._ways import Data, Way, way_through_arrays, whole_batch
 from ._weights import ClassWeight, weights_of_samples
 from .definitions import LOSS, OPTIMIZER, Definition
-from .history import History
+from .history import History, Measured
 from .monitoring import (
     Callback,
     EarlyStopping,
@@ -176,7 +176,7 @@ class Trainer:
         self._method = method_for(self._optimizer, self._loss, network, self._regularization)
         self._on_nonfinite = _nonfinite.policy(on_nonfinite)
         self._validated = 0  # epochs completed when validation data were last looked at
-        self._metrics: dict[int, dict[str, float]] = {}  # of each epoch that had any
+        self._metrics = Measured()
         self._plateau: schedules.Plateau | None = None  # where `reduce_on_plateau` is, once it has been asked
         self._seen: Seen | None = None  # by the early stopping of the last fit, unless that has come to its end
         self._core: _core.Trainer = trainer_class(network.dtype)(
@@ -471,9 +471,10 @@ class Trainer:
                 self._validated = self.epoch
         if self.epoch > before and measures:
             outputs = {prefix: (each.t, self._network.predict(each.x)) for prefix, each in data.items()}
-            self._metrics[self.epoch - 1] = {
+            values = {
                 prefix + name: float(measure(*outputs[prefix])) for prefix in data for name, measure in measures.items()
             }
+            self._metrics.record(self.epoch - 1, values)
         if not way.done or self.epoch > before:
             watch.look(self._state(), self._latest(), self.epoch > before)
 
@@ -536,7 +537,7 @@ class Trainer:
 
     def _state(self) -> State:
         latest = self._latest()
-        metrics = MappingProxyType(self._metrics.get(self.epoch - 1, {}))
+        metrics = MappingProxyType(self._metrics.of_epoch(self.epoch - 1))
         return State(self.epoch, self.step_count, self._core.epoch_loss, latest.get("val_loss"), metrics, self._network)
 
     def _held_out(self, validation_data: Any) -> Data:
@@ -647,11 +648,9 @@ class Trainer:
         return io.load_trainer(cls, path, custom)
 
     def _history_since(self, first: int) -> History:
-        epochs = list(range(first, self.epoch))
         history = {"loss": self._core.losses_from(first)}
         if self._validated > first:
             history["val_loss"] = self._core.validation_losses_from(first)
-        measured = [self._metrics.get(epoch, {}) for epoch in epochs] if self._metrics else []
-        for name in {name: None for values in measured for name in values}:
-            history[name] = [values.get(name, math.nan) for values in measured]
-        return History(epochs, history)
+        for name, values in self._metrics.since(first, self.epoch).items():
+            history[name] = values.tolist()
+        return History(list(range(first, self.epoch)), history)

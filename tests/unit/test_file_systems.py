@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sys
 from collections.abc import Callable
@@ -124,6 +125,50 @@ def test_a_new_file_is_whole_when_it_is_synchronized_and_has_the_usual_mode(
         os.umask(umask)
     assert sizes[0] == (tmp_path / "net").stat().st_size
     assert (tmp_path / "net").stat().st_mode & 0o777 == 0o664
+
+
+LEFT = ".backpropc-0123456789abcdef.tmp"
+
+
+@ONLY_LINUX
+def test_what_killed_processes_left_behind_is_removed(tmp_path: Path) -> None:
+    """But not what another holds, nor what only has a name like that, nor a link of that name and what it leads to."""
+    others = {".backpropc-0.tmp", f"{LEFT}.bak", "run.tmp", "target"}
+    held, link = LEFT.replace("0", "1"), LEFT.replace("0", "2")
+    for name in (LEFT, held, *others):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / link).symlink_to("target")
+    with (tmp_path / held).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        network().save(tmp_path / "net")
+        assert set(os.listdir(tmp_path)) == {"net", held, link, *others}
+    network().save(tmp_path / "net")
+    assert set(os.listdir(tmp_path)) == {"net", link, *others}
+
+
+@ONLY_LINUX
+@pytest.mark.parametrize("is_named", [False, True])
+def test_what_is_being_written_is_not_taken_for_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_named: bool
+) -> None:
+    """By a save of another process to the same folder, at the moments when there is a file with such a name."""
+    if is_named:
+        monkeypatch.setattr(_files.os, "open", refusing(os.O_TMPFILE, errno.EOPNOTSUPP))
+    seen: list[int] = []
+
+    def meanwhile(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            _files._remove_left_behind(str(tmp_path))
+            seen.append(len(list(tmp_path.glob(".backpropc-*.tmp"))))
+            return function(*arguments)
+
+        return call
+
+    for name in ("fsync", "replace"):
+        monkeypatch.setattr(_files.os, name, meanwhile(getattr(os, name)))
+    network().save(tmp_path / "net")
+    assert seen == [int(is_named), 1, 0], "at the file's synchronizing, its renaming, and the folder's synchronizing"
+    assert os.listdir(tmp_path) == ["net"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import resource
 import signal
@@ -567,6 +568,13 @@ def test_a_path_is_a_path(load: Callable[[Any], Any]) -> None:
         load(3.5)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+@pytest.mark.parametrize("load", [bp.Network.load, bp.Trainer.load, make_network().save, make_trainer().save])
+def test_a_path_can_be_the_name_of_a_file(load: Callable[[Any], Any], name: str) -> None:
+    with pytest.raises(ValueError, match=r"^path is '.*', which is the name of no file$"):
+        load(name)
+
+
 def test_what_cannot_be_loaded_is_not_saved(path: Path) -> None:
     trainer = make_trainer()
     trainer.network.layers[1].w[0, 0] = np.nan
@@ -712,6 +720,11 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "no metadata": (header(lambda h: h.pop("__metadata__")), "its format is None; it must be 'backpropc'"),
     "other format": (metadata(format="pt"), "its format is 'pt'; it must be 'backpropc'"),
     "version of the future": (metadata(version="2"), "its version is 2; this backpropc reads up to 1: a newer one"),
+    "version of nine digits": (metadata(version="9" * 9), "its version is 999999999; this backpropc reads up to 1"),
+    "version of ten digits": (
+        metadata(version="9" * 10),
+        "its version is '9999999999'; it must be a number from 1 to 1",
+    ),
     "version 0": (metadata(version="0"), "its version is '0'; it must be a number from 1 to 1"),
     "version 01": (metadata(version="01"), "its version is '01'"),
     "tensor missing": (header(lambda h: h.pop("layers.1.b")), "its tensors lack 'layers.1.b'"),
@@ -778,10 +791,15 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "epoch": (within("standing", epoch=3), r"tensor history\..* has shape \[2\]; it must be \[3\]"),
     "epoch huge": (within("standing", epoch=2**63), "standing: epoch is 9223372036854775808; it must be below"),
     "step count": (within("standing", step_count=-1), "standing: step_count is -1; it must be at least 0"),
+    "digits": (within("standing", step_count=10**40), "an integer of 41 digits; at most 40 are read"),
+    "most digits": (within("standing", step_count=10**39), "standing: step_count is 10000.*; it must be below 2"),
     "position": (within("standing", position=24), "standing: position is 24; it must be at most 23"),
     "position between steps": (within("standing", position=9), "position is 9; it must be a multiple of batch_size"),
     "epoch loss": (within("standing", epoch_loss="x"), "standing: epoch_loss is 'x'; it must be a real number"),
-    "epoch loss infinite": (replaced(b'epoch_loss\\":', b'epoch_loss\\":1e999'), "epoch_loss|not valid JSON"),
+    "epoch loss infinite": (
+        lambda c: replaced(b"12345.5", b"1e999")(within("standing", epoch_loss=12345.5)(c)),
+        "standing: epoch_loss is inf, which no float64 is",
+    ),
     "epoch loss of words": (within("standing", epoch_loss="-Inf"), "standing: epoch_loss is '-Inf'; it must be a real"),
     "schedule unknown": (
         within("trainer", schedule={"name": "Schedule"}),
@@ -840,6 +858,26 @@ def test_a_network_is_no_trainer(path: Path) -> None:
         bp.Trainer.load(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (configuration(lambda c: c.update(more=1)), "the keys of configuration have 'more', which does not belong"),
+        (configuration(lambda c: c.pop("network")), "the keys of configuration lack 'network'"),
+    ],
+)
+def test_a_networks_file_has_a_network_and_no_more(path: Path, change: Callable[[bytes], bytes], message: str) -> None:
+    path.write_bytes(change(saved(make_network(), path)))
+    with pytest.raises(ValueError, match=message):
+        bp.Network.load(path)
+
+
+@pytest.mark.parametrize("word", ["inf", "-inf"])
+def test_an_infinite_number_keeps_its_sign(path: Path, content: bytes, word: str) -> None:
+    path.write_bytes(within("standing", former_loss=word)(content))
+    again = saved(bp.Trainer.load(path), path)
+    assert f'former_loss\\":\\"{word}\\"'.encode() in again
+
+
 def test_a_file_of_before_an_argument_of_the_trainer_gets_its_default(path: Path, content: bytes) -> None:
     def forget(c: dict[str, Any]) -> None:
         c["trainer"] = {name: c["trainer"][name] for name in (*io.REQUIRED, "schedule")}
@@ -849,36 +887,115 @@ def test_a_file_of_before_an_argument_of_the_trainer_gets_its_default(path: Path
 
 
 MEMORY = """
-    import resource, sys
+    import sys
     import backpropc as bp
 
+    def resident(most):
+        name = "VmHWM" if most else "VmRSS"
+        return next(1024 * int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+
+    load = getattr(bp, sys.argv[2]).load
     bp.Network([1, 1], seed=0).save(sys.argv[1] + ".small")
     bp.Network.load(sys.argv[1] + ".small")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    open("/proc/self/clear_refs", "w").write("5")
+    before = resident(False)
     try:
-        bp.Network.load(sys.argv[1])
+        thing = load(sys.argv[1])
     except ValueError as error:
         print(str(error)[:300], file=sys.stderr)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    print(resident(True) - before)
 """
 
 
-def memory_to_load(path: Path) -> int:
+def memory_to_load(path: Path, kind: str = "Network") -> int:
     """In bytes, beyond what a small network takes."""
-    command = [sys.executable, "-c", textwrap.dedent(MEMORY), str(path)]
-    return 1024 * int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
+    command = [sys.executable, "-c", textwrap.dedent(MEMORY), str(path), kind]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the unit is another")
-def test_memory_is_bounded_by_the_size_of_the_file(path: Path, content: bytes) -> None:
-    """A good file, ones that promise what they do not have, and the worst that a header of its size can do."""
-    constant = 100 * 2**20
+def listed(item: bytes) -> bytes:
+    """A header as long as is read, of a list of nothing else."""
+    n = (_safetensors.HEADER_LIMIT - 10) // (len(item) + 1)
+    return whole(b'{"a":[' + b",".join([item] * n) + b"]}", b"")
+
+
+def named(item: bytes) -> bytes:
+    """The same of an object under names of its own."""
+    n = (_safetensors.HEADER_LIMIT - 10) // (len(item) + 9)
+    return whole(b"{" + b",".join(b'"%05x":%b' % (i, item) for i in range(n)) + b"}", b"")
+
+
+HOSTILE: dict[str, Callable[[bytes], bytes]] = {
+    "sizes that it does not have": layer(fan_out=10**6),
+    "objects": lambda c: listed(b"{}"),
+    "objects in objects": lambda c: listed(b'{"":{"":{}}}'),
+    "lists in lists": lambda c: listed(b"[" * 900 + b"]" * 900),
+    "names": lambda c: named(b"{}"),
+    "tensors of nothing": lambda c: named(b'{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'),
+    "layers": configuration(lambda c: c["network"].update(layers=c["network"]["layers"] * 5000)),
+    "objects for layers": metadata(configuration='{"network":{"dtype":"float32","layers":[' + 300_000 * "{}," + "1]}}"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such account of a process's memory")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_header_takes_no_more_memory_than_is_said(path: Path, content: bytes, name: str) -> None:
+    """The worst that one of its size can do, and those that promise what the file does not have."""
+    path.write_bytes(HOSTILE[name](content))
+    assert memory_to_load(path) <= OF_A_HEADER
+
+
+OF_A_HEADER = 100 * 2**20
+ALLOWANCE = 20 * 2**20  # for a header of many names, and for what the system gives in pages
+
+
+def history_of(epochs: int, metrics: int) -> Callable[[bytes], bytes]:
+    """Of a trainer's file, one that has come so far."""
+
+    def change(content: bytes) -> bytes:
+        header, data = parts(content)
+        found = json.loads(header["__metadata__"]["configuration"])
+        found["standing"].update(epoch=epochs, validated=epochs)
+        found["metrics"] = [f"metric {i}" for i in range(metrics)]
+        header["__metadata__"]["configuration"] = json.dumps(found)
+        begin = min(entry["data_offsets"][0] for name, entry in header.items() if name.startswith(("layers", "opt")))
+        kept = {name: entry for name, entry in header.items() if not name.startswith(("history", "metrics"))}
+        columns = ["history.loss", "history.val_loss", *(f"metrics.{i}" for i in range(metrics))]
+        end = 8 * epochs * len(columns)
+        for name, entry in kept.items():
+            if name != "__metadata__":
+                entry["data_offsets"] = [offset - begin + end for offset in entry["data_offsets"]]
+        for i, name in enumerate(columns):
+            kept[name] = {"dtype": "F64", "shape": [epochs], "data_offsets": [8 * epochs * i, 8 * epochs * (i + 1)]}
+        return whole(kept, np.ones(epochs * len(columns)).tobytes() + data[begin:])
+
+    return change
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such account of a process's memory")
+@pytest.mark.parametrize(("epochs", "metrics"), [(3_000_000, 0), (2_000_000, 1), (60_000, 100), (1000, 5000)])
+def test_a_history_takes_at_most_twice_its_size(path: Path, content: bytes, epochs: int, metrics: int) -> None:
+    path.write_bytes(history_of(epochs, metrics)(content))
+    assert path.stat().st_size > 40_000_000
+    assert memory_to_load(path, "Trainer") <= 2 * path.stat().st_size + ALLOWANCE
+    trainer = bp.Trainer.load(path)
+    assert trainer.history.loss == [1.0] * epochs
+    assert len(trainer.history.history) == 2 + metrics
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such account of a process's memory")
+def test_networks_of_a_population_take_little_more_each(path: Path) -> None:
+    """The smallest there are, which have been in a run: what stands beside the numbers counts most."""
+    population = bp.Population([1, 1], n=200_000, seed=0)
+    population.fit(np.ones((1, 1)), np.ones((1, 1)), optimizer=bp.SGD(0.1))
+    population.save(path)
+    assert memory_to_load(path, "Population") <= 6 * path.stat().st_size + ALLOWANCE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such account of a process's memory")
+def test_parameters_take_their_size(path: Path) -> None:
     bp.Network([2000, 5000], seed=0).save(path)
-    assert memory_to_load(path) <= path.stat().st_size + path.stat().st_size // 4 + constant
-    huge = layer(fan_out=10**6)
-    for hostile in (huge(content), whole(b'{"a":[' + b"{}," * 349_000 + b"{}]}", b"")):
-        path.write_bytes(hostile)
-        assert memory_to_load(path) <= constant
+    assert memory_to_load(path) <= path.stat().st_size + ALLOWANCE
 
 
 def test_reading_is_the_references(content: bytes) -> None:

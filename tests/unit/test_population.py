@@ -298,6 +298,18 @@ def test_lanes_are_taken_where_they_are_faster(
     assert [(shared, len(group)) for shared, group in groups] == [(lanes, n)]
 
 
+def test_more_networks_than_are_at_work_at_once() -> None:
+    """Block after block, each done in no time: the steps set aside for one do not grow with those before."""
+    x, t = np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)
+    population = bp.Population([1, 1], n=20_000, seed=0)
+    with bp.num_threads(1):
+        population.fit(x, t, optimizer=bp.SGD(0.1))
+    for i in (0, 12_345, 19_999):
+        net = bp.Network([1, 1], seed=i)
+        net.fit(x, t, optimizer=bp.SGD(0.1), batch_size=1)
+        assert_same_bits(population.parameters[i], net.parameters)
+
+
 def test_a_large_network_is_trained_as_by_itself() -> None:
     x, t = data("half_squared_error", [30, 10], n=6)
     check(bp.Population([30, 900, 10], 4, seed=1), x, t, {"epochs": 2}, {}, batch_size=4)

@@ -143,7 +143,8 @@ class Descent:
         if self._step_count > 0 and state.size == self._state.size:
             state[...] = self._state
             stands = {"step_count": self._step_count, "former_loss": self._former_loss}
-            trainer.resume({**trainer.snapshot()["standing"], **stands}, [], [])
+            none = np.empty(0)
+            trainer.resume({**trainer.snapshot()["standing"], **stands}, none, none)
         if self._rate is not None:
             trainer.set_learning_rate(float(self._rate))
 
