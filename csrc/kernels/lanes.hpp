@@ -543,6 +543,13 @@ void lane_output(const LaneRun<T>& run, std::size_t n, const T* share, T* gradie
                                                   *last.activation_parameters);
 }
 
+// δ of a layer from ∂E/∂a.
+template <class T>
+void lane_through_activation(const LaneRun<T>& run, std::size_t l, std::size_t n) {
+  const LaneLayer<T>& o = run.layers[l];
+  lane_activations<T>[o.activation].backward(run.units * n, o.fan_out, o.z, o.a, o.delta, *o.activation_parameters);
+}
+
 // BP2: δ of layer l − 1.
 template <class T>
 void lane_error_below(const LaneRun<T>& run, std::size_t l, std::size_t n) {
@@ -552,8 +559,7 @@ void lane_error_below(const LaneRun<T>& run, std::size_t l, std::size_t n) {
     map(
         run.units * n * o.fan_in * lane_unit<T>, below.delta, [](Vec<T> d, Vec<T> m) { return d * m; }, below.delta,
         o.mask);
-  lane_activations<T>[below.activation].backward(run.units * n, below.fan_out, below.z, below.a, below.delta,
-                                                 *below.activation_parameters);
+  lane_through_activation(run, l - 1, n);
 }
 
 // The sum over the samples' E in every lane.
@@ -701,17 +707,6 @@ void account(std::size_t n, const double* BPC_RESTRICT loss, const double* BPC_R
     check[m] += static_cast<T>(loss[m] * 0.0);
   }
 }
-// … of one sample, which weighs 1.
-template <class T>
-void account(std::size_t n, const T* BPC_RESTRICT loss, double* BPC_RESTRICT epoch_loss,
-             double* BPC_RESTRICT epoch_weight, T* BPC_RESTRICT check) {
-  for (std::size_t m = 0; m < n; ++m) {
-    epoch_loss[m] += static_cast<double>(loss[m]);
-    epoch_weight[m] += 1.0;
-    check[m] += loss[m] * T(0);
-  }
-}
-
 template <class T>
 void lane_steps(const LaneRun<T>& run, const LaneSamples<T>& from) {
   const std::size_t W = run.units * lane_unit<T>;
@@ -760,39 +755,60 @@ void lane_mean_loss(const LaneRun<T>& run, const LaneSamples<T>& from, std::size
 
 // What lane_steps does for batches of one by plain gradient descent, with less stored between its parts.
 
-// b −= μδ, w −= μ xᵀδ (BP3, BP4) in so many columns.
-template <class T, int NC>
-BPC_INLINE void lane_outer_product(const DenseShape& s, const T* x, const T* delta, Vec<T> rate, T* w, T* b) {
+// One unit's sample in one layer.
+template <class T>
+struct LaneDescent {
+  DenseShape shape;
+  const T *x, *delta, *minus_rate;
+  T *w, *b;
+  T* dx;  // or null
+};
+
+// BP2 to BP4 and the update in so many columns: dx += δ·wᵀ, b −= μδ, w −= μ xᵀδ, each w read once.
+template <class T, bool PassesDown, int NC>
+BPC_INLINE void lane_descend_tile(const LaneDescent<T>& p, std::size_t column, std::size_t part) {
+  using V = Vec<T>;
   constexpr std::size_t U = lane_unit<T>;
-  Vec<T> step[NC];
+  const std::size_t at = column * U + part, row = p.shape.fan_out * U;
+  const V rate = load<V>(p.minus_rate + part);
+  V delta[NC], step[NC];
 #pragma GCC unroll 8
   for (int j = 0; j < NC; ++j) {
-    step[j] = rate * load<Vec<T>>(delta + j * U);
-    store<Vec<T>>(b + j * U, load<Vec<T>>(b + j * U) + step[j]);
+    delta[j] = load<V>(p.delta + at + j * U);
+    step[j] = rate * delta[j];
+    store<V>(p.b + at + j * U, load<V>(p.b + at + j * U) + step[j]);
   }
-  for (std::size_t i = 0; i < s.fan_in; ++i, x += U, w += s.fan_out * U) {
-    const Vec<T> xv = load<Vec<T>>(x);
+  const T* x = p.x + part;
+  T *w = p.w + at, *dx = p.dx + part;
+  for (std::size_t i = 0; i < p.shape.fan_in; ++i, x += U, w += row) {
+    const V xv = load<V>(x);
+    [[maybe_unused]] V sum = PassesDown && column > 0 ? load<V>(dx) : V{};
 #pragma GCC unroll 8
-    for (int j = 0; j < NC; ++j) store<Vec<T>>(w + j * U, fma(xv, step[j], load<Vec<T>>(w + j * U)));
+    for (int j = 0; j < NC; ++j) {
+      const V wv = load<V>(w + j * U);
+      if constexpr (PassesDown) sum = fma(delta[j], wv, sum);
+      store<V>(w + j * U, fma(xv, step[j], wv));
+    }
+    if constexpr (PassesDown) {
+      store<V>(dx, sum);
+      dx += U;
+    }
   }
 }
 
-template <class T, int NC>
-BPC_INLINE void lane_outer_products(const DenseShape& s, std::size_t column, const T* x, const T* delta, Vec<T> rate,
-                                    T* w, T* b) {
+template <class T, bool PassesDown, int NC>
+BPC_INLINE void lane_descend_columns(const LaneDescent<T>& p, std::size_t column, std::size_t part) {
   if constexpr (NC > 1)
-    if (s.fan_out - column < NC) return lane_outer_products<T, NC - 1>(s, column, x, delta, rate, w, b);
-  const std::size_t at = column * lane_unit<T>;
-  lane_outer_product<T, NC>(s, x, delta + at, rate, w + at, b + at);
+    if (p.shape.fan_out - column < NC) return lane_descend_columns<T, PassesDown, NC - 1>(p, column, part);
+  lane_descend_tile<T, PassesDown, NC>(p, column, part);
 }
 
-template <class T>
-void lane_online_update(const DenseShape& s, const T* x, const T* delta, const T* minus_rate, T* w, T* b) {
+template <class T, bool PassesDown>
+void lane_descend_layer(const LaneDescent<T>& p) {
   constexpr int NC = lane_columns_for(1);
   for (std::size_t part = 0; part < lane_unit<T>; part += lanes<T>)
-    for (std::size_t column = 0; column < s.fan_out; column += NC)
-      lane_outer_products<T, NC>(s, column, x + part, delta + part, load<Vec<T>>(minus_rate + part), w + part,
-                                 b + part);
+    for (std::size_t column = 0; column < p.shape.fan_out; column += NC)
+      lane_descend_columns<T, PassesDown, NC>(p, column, part);
 }
 
 // E of the unit's sample in sample_loss and ∇ₐE or δ, in one pass over the outputs.
@@ -823,7 +839,7 @@ BPC_INLINE void lane_online_loss(const LaneRun<T>& run, const T* z, const T* a, 
   }
 }
 
-// BP1, and E, added to the epoch's.
+// BP1, and E, added to the epoch's loss.
 template <class T, class L>
 void lane_online_output(const LaneRun<T>& run, std::size_t t_of_units) {
   constexpr std::size_t U = lane_unit<T>;
@@ -838,9 +854,8 @@ void lane_online_output(const LaneRun<T>& run, std::size_t t_of_units) {
     else
       lane_online_loss<T, L>(run, o.z + u * row, o.a + u * row, t, delta, loss);
   }
-  account(run.units * U, run.sample_loss, run.epoch_loss, run.epoch_weight, run.check);
-  if (!run.loss_of_z)
-    lane_activations<T>[o.activation].backward(run.units, o.fan_out, o.z, o.a, o.delta, *o.activation_parameters);
+  for (std::size_t m = 0; m < run.units * U; ++m) run.epoch_loss[m] += static_cast<double>(run.sample_loss[m]);
+  if (!run.loss_of_z) lane_through_activation(run, run.n_layers - 1, 1);
 }
 
 // BP2 to BP4 and the update.
@@ -849,14 +864,19 @@ void lane_online_backward(const LaneRun<T>& run, std::size_t x_of_units) {
   constexpr std::size_t U = lane_unit<T>;
   for (std::size_t l = run.n_layers; l-- > run.lowest;) {
     const LaneLayer<T>& o = run.layers[l];
+    const bool passes_down = l > run.lowest;
     const DenseShape shape{1, o.fan_in, o.fan_out};
     const std::size_t of_inputs = l == 0 ? x_of_units : o.fan_in * U;
     const LaneParameters<T> p = lane_parameters(run, o, run.parameters);
-    if (l > run.lowest) lane_error_below(run, l, 1);
-    if (!o.trainable) continue;
-    for (std::size_t u = 0; u < run.units; ++u)
-      lane_online_update(shape, lane_input(run, l) + u * of_inputs, o.delta + u * o.fan_out * U, run.minus_rate + u * U,
-                         p.w + u * p.of_units, p.b + u * p.of_units);
+    T* const dx = passes_down ? run.layers[l - 1].delta : nullptr;
+    for (std::size_t u = 0; u < run.units && o.trainable; ++u)
+      (passes_down ? lane_descend_layer<T, true>
+                   : lane_descend_layer<T, false>)({shape, lane_input(run, l) + u * of_inputs,
+                                                    o.delta + u * o.fan_out * U, run.minus_rate + u * U,
+                                                    p.w + u * p.of_units, p.b + u * p.of_units, dx + u * o.fan_in * U});
+    if (!passes_down) continue;
+    if (!o.trainable) lane_backward(shape, run.units, o.delta, p, dx);
+    lane_through_activation(run, l - 1, 1);
   }
 }
 
@@ -874,6 +894,10 @@ void lane_online_steps(const LaneRun<T>& run, const LaneSamples<T>& from) {
     lane_online_output<T, L>(run, t_of_units);
     lane_online_backward(run, x_of_units);
     ++*run.step_count;
+  }
+  for (std::size_t m = 0; m < run.units * U; ++m) {
+    run.epoch_weight[m] += static_cast<double>(run.n_steps);
+    run.check[m] += static_cast<T>(run.epoch_loss[m] * 0.0);  // a sum of losses stays NaN or infinite
   }
 }
 

@@ -36,6 +36,11 @@ class Stretch {
   std::size_t steps_ = 1;
 };
 
+// Room for so many numbers, twice what there was where there is none, so that many short runs do not copy all of them in each.
+void reserve_more(std::vector<double>& numbers, std::size_t n) {
+  if (n > numbers.capacity()) numbers.reserve(std::max(n, 2 * numbers.capacity()));
+}
+
 template <class T>
 LaneSamples<T> in_lanes(const Samples<T>& samples) {
   return {samples.n, samples.x, samples.t.rows, samples.t.classes, samples.weight, nullptr};
@@ -54,7 +59,7 @@ class Population<T>::Block {
   // Gives the members back, but for those that have fallen.
   void save();
   // Sets aside what advance() of so many steps needs.
-  void make_room(std::size_t steps);
+  void make_room(std::size_t steps, bool validates);
   // Trains for about so many steps, or to the end; at_end() tells.
   void advance(const Samples<T>& training, const Samples<T>* validation, const typename Trainer<T>::End& end,
                std::size_t steps) noexcept;
@@ -111,7 +116,7 @@ class Population<T>::Block {
   std::uint64_t epoch_ = 0, step_count_ = 0;
   std::size_t samples_ = 0, position_ = 0;
   std::vector<std::size_t> fallen_;
-  std::vector<double> losses_;  // of each epoch since load(): every lane's, then every lane's of the validation data
+  std::vector<double> losses_, validation_losses_;  // every lane's, of each epoch since load(); of no validation, none
 };
 
 template <class T>
@@ -200,6 +205,7 @@ void Population<T>::Block::load(const std::size_t* members, std::size_t n, const
   members_.assign(members, members + n);
   fallen_.clear();
   losses_.clear();
+  validation_losses_.clear();
   const Standing& standing = member(0).standing;
   epoch_ = member(0).epoch();
   step_count_ = standing.step_count;
@@ -248,13 +254,15 @@ void Population<T>::Block::save() {
 template <class T>
 void Population<T>::Block::stand(std::size_t lane) {
   EpochLosses& losses = member(lane).losses;
-  const std::size_t epochs = losses.training.size() + losses_.size() / (2 * width_);
-  losses.training.reserve(epochs);
-  losses.validation.reserve(epochs);
-  for (std::size_t at = lane; at < losses_.size(); at += 2 * width_) {
-    losses.training.push_back(losses_[at]);
-    losses.validation.push_back(losses_[at + width_]);
-  }
+  const std::size_t epochs = losses.training.size() + losses_.size() / width_;
+  reserve_more(losses.training, epochs);
+  reserve_more(losses.validation, epochs);
+  const auto add = [&](std::vector<double>& to, const std::vector<double>& of_lanes) {
+    for (std::size_t at = lane; at < of_lanes.size(); at += width_) to.push_back(of_lanes[at]);
+    to.resize(epochs, std::nan(""));
+  };
+  add(losses.training, losses_);
+  add(losses.validation, validation_losses_);
   member(lane).standing = {step_count_,           samples_, position_, run_.epoch_loss[lane], run_.epoch_weight[lane],
                            run_.former_loss[lane]};
 }
@@ -321,10 +329,10 @@ void Population<T>::Block::draw_masks(std::size_t n) {
 }
 
 template <class T>
-void Population<T>::Block::make_room(std::size_t steps) {
+void Population<T>::Block::make_room(std::size_t steps, bool validates) {
   const std::size_t in_epoch = (samples_ + batch_ - 1) / batch_, epochs = steps / in_epoch + 2;
-  if (const std::size_t needed = losses_.size() + epochs * 2 * width_; needed > losses_.capacity())
-    losses_.reserve(std::max(needed, 2 * losses_.capacity()));
+  reserve_more(losses_, losses_.size() + epochs * width_);
+  if (validates) reserve_more(validation_losses_, losses_.capacity());
   fallen_.reserve(members_.size());
   if (!has_order()) return;
   order_.reserve(samples_ * width_);
@@ -397,16 +405,19 @@ void Population<T>::Block::leave_fallen() {
 
 template <class T>
 void Population<T>::Block::end_epoch(const Samples<T>* validation) {
-  const std::size_t at = losses_.size();
-  losses_.resize(at + 2 * width_, std::nan(""));
-  double *const of_training = &losses_[at], *const of_validation = of_training + width_;
+  const auto add_epoch = [this](std::vector<double>& losses) {
+    losses.resize(losses.size() + width_);
+    return &losses[losses.size() - width_];
+  };
   if (validation != nullptr) {
     LaneRun<T> run = run_;
     run.layers = unmasked_.data();
     const LaneSamples<T> samples = validation_samples(*validation);
-    kernels<T>().lanes->mean_loss(run, samples, evaluation_rows(population_.shape_, samples.n), of_validation);
+    kernels<T>().lanes->mean_loss(run, samples, evaluation_rows(population_.shape_, samples.n),
+                                  add_epoch(validation_losses_));
   }
-  for (std::size_t lane = 0; lane < width_; ++lane) of_training[lane] = run_.epoch_loss[lane] / run_.epoch_weight[lane];
+  double* const losses = add_epoch(losses_);
+  for (std::size_t lane = 0; lane < width_; ++lane) losses[lane] = run_.epoch_loss[lane] / run_.epoch_weight[lane];
   position_ = 0;
   ++epoch_;
 }
@@ -475,7 +486,7 @@ void Population<T>::run(T* parameters, const std::vector<std::size_t>& active, c
                          [&](const auto& block) { return block->at_end(end); });
     };
     while (!all_at_end() && !stopped) {
-      for (std::size_t i = 0; i < n_blocks; ++i) blocks[i]->make_room(stretch.steps());
+      for (std::size_t i = 0; i < n_blocks; ++i) blocks[i]->make_room(stretch.steps(), validation != nullptr);
       stretch.take([&] {
         parallel_for(n_blocks,
                      [&](std::size_t i) noexcept { blocks[i]->advance(training, validation, end, stretch.steps()); });

@@ -22,7 +22,7 @@ from pathlib import Path
 RECORD = Path(__file__).with_name("instructions.txt")
 TOLERANCE = 0.03
 ISA = "neon" if platform.machine() == "aarch64" else "avx2"
-STEPS = {"online": (100, 1100), "digits": (2, 6)}  # few and many
+STEPS = {"online": (100, 1100), "digits": (2, 6), "population": (100, 1100)}  # few and many
 
 Counts = dict[str, int]  # workload to instructions a step
 
