@@ -212,7 +212,7 @@ void Population<T>::Block::load(const std::size_t* members, std::size_t n, const
   samples_ = population_.samples_in(training);
   position_ = standing.samples == samples_ ? standing.position : 0;
   for (std::size_t lane = 0; lane < width_; ++lane) {
-    live_[lane] = lane < n ? 1 : 0;
+    live_[lane] = static_cast<char>(lane < n);
     run_.check[lane] = T(0);
     if (lane >= n) continue;
     const Standing& own = member(lane).standing;

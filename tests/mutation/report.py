@@ -41,6 +41,11 @@ class Tally:
         """The share that was noticed, of all that were tried: an explanation does not make it better."""
         return (self.killed + self.timed_out) / self.tried if self.tried else 1.0
 
+    @property
+    def settled(self) -> float:
+        """The share that was noticed or is explained."""
+        return 1.0 - len(self.survivors) / self.tried if self.tried else 1.0
+
 
 HEAD = """\
 # Do the tests notice?
@@ -48,7 +53,8 @@ HEAD = """\
 A *mutant* is the code with one small change: a sign, an operator, the bound of a loop, a number, a statement left
 out. A test that fails on it has noticed. What no test notices is either a change of nothing, and then explained here,
 or a hole in the tests. The mutants are drawn from all possible ones of each folder; those drawn but not tried are in
-what the compiler must know, where this way of trying cannot change it.
+what the compiler must know, where this way of trying cannot change it. The score is of those noticed; a change of
+nothing, which no test could notice, counts beside it.
 
 """
 
@@ -56,14 +62,14 @@ what the compiler must know, where this way of trying cannot change it.
 def table(tallies: dict[str, Tally], command: str) -> str:
     """Return the table, the command that made it, and the survivors, in Markdown."""
     lines = [
-        "| folder | possible | drawn | tried | noticed | by time | survived | explained | score |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| folder | possible | drawn | tried | noticed | by time | survived | explained | score | or explained |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for folder, tally in tallies.items():
         survived = len(tally.explained) + len(tally.survivors)
         numbers = [tally.possible, tally.tried + len(tally.left_out), tally.tried, tally.killed + tally.timed_out]
         numbers += [tally.timed_out, survived, len(tally.explained)]
-        lines.append(f"| {folder} | {' | '.join(map(str, numbers))} | {100 * tally.score:.1f} % |")
+        lines.append(f"| {folder} | {' | '.join(map(str, numbers))} | {100 * tally.score:.1f} % | {100 * tally.settled:.1f} % |")
     lines += ["", f"`{command}`", ""]
     for heading, mutants in (
         ("Survivors that are not explained", [str(m) for tally in tallies.values() for m in tally.survivors]),
