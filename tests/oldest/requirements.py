@@ -1,4 +1,4 @@
-"""Print the oldest versions that pyproject.toml allows, of what builds the package, what it needs and what it can use."""
+"""Print the oldest versions that pyproject.toml allows, of what builds the package and what it uses."""
 
 from __future__ import annotations
 
@@ -17,4 +17,5 @@ def oldest(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n".join(oldest((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8"))) + "\n")
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    sys.stdout.write("\n".join(oldest(project.read_text("utf-8"))) + "\n")

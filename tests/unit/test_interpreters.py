@@ -22,8 +22,8 @@ else:
 close()
 """
 
-# Closed before the end: a Python 3.11 that ends with another interpreter still there may wait for ever, and does so after
-# `import numpy` alone.
+# Closed before the end: a Python 3.11 that ends with another interpreter still there may wait for ever, and does so
+# after `import numpy` alone.
 MAKE = """
 import {module} as interpreters
 interpreter = interpreters.create({options})
