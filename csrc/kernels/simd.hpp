@@ -29,6 +29,9 @@
 #include <arm_neon.h>
 #else
 #include <cmath>
+#if defined(__MINGW32__)
+#include "kernels/exact_fma.hpp"
+#endif
 #endif
 
 namespace backpropc::BPC_ISA {
@@ -141,8 +144,13 @@ BPC_INLINE Vec<double> splat(double s) { return vdupq_n_f64(s); }
 BPC_INLINE Vec<float> sqrt(Vec<float> a) { return vsqrtq_f32(a); }
 BPC_INLINE Vec<double> sqrt(Vec<double> a) { return vsqrtq_f64(a); }
 #else
+#if defined(__MINGW32__)
+BPC_INLINE float fma(float a, float b, float c) { return exact_fma(a, b, c); }
+BPC_INLINE double fma(double a, double b, double c) { return exact_fma(a, b, c); }
+#else
 BPC_INLINE float fma(float a, float b, float c) { return std::fma(a, b, c); }
 BPC_INLINE double fma(double a, double b, double c) { return std::fma(a, b, c); }
+#endif
 BPC_INLINE float splat(float s) { return s; }
 BPC_INLINE double splat(double s) { return s; }
 BPC_INLINE float sqrt(float a) { return std::sqrt(a); }

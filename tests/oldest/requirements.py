@@ -1,0 +1,21 @@
+"""Print the oldest versions that pyproject.toml allows, of what builds the package and what it uses."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+LINES = re.compile(r"^(requires|dependencies|test-requires|dask|onnx|parquet|plot|scipy|sklearn) = \[(.*)\]$", re.M)
+BOUND = re.compile(r'"([\w-]+)>=([\d.]+)[^"]*"')
+
+
+def oldest(text: str) -> list[str]:
+    """As arguments for pip, without repetitions."""
+    found = [f"{name}=={version}" for line in LINES.finditer(text) for name, version in BOUND.findall(line[2])]
+    return list(dict.fromkeys(found))
+
+
+if __name__ == "__main__":
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    sys.stdout.write("\n".join(oldest(project.read_text("utf-8"))) + "\n")
