@@ -7,10 +7,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 #if defined(__GLIBCXX__)
 #include <cxxabi.h>
 #endif
@@ -86,9 +88,14 @@ inline py::list as_list(const std::vector<double>& numbers) {
   return list;
 }
 
-template <class Number>
-Array<Number> copied(const Number* from, std::size_t n) {
-  return Array<Number>(static_cast<py::ssize_t>(n), from);
+// An array of these sizes. Not by NumPy, which may give up the GIL while it copies, and with it, at the end of the
+// interpreter, a daemon thread: see take_gil.
+template <class Number, class... Sizes>
+Array<Number> copied(const Number* from, Sizes... sizes) {
+  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(sizes)...};
+  Array<Number> to(shape);
+  std::copy_n(from, to.size(), to.mutable_data());
+  return to;
 }
 
 // Takes the GIL; a daemon thread that comes for it after the end of the interpreter waits for that of the process. Before

@@ -27,9 +27,8 @@ void call(const py::object& function, const CustomCall<T>& c, std::size_t n_resu
   if (c.rows == 0) return;
   const GilTaken gil;
   const FloatMode mode;  // restored in case that Python leaves another
-  const std::vector<std::size_t> shape{c.rows, c.columns};
-  py::tuple arguments = py::make_tuple(Array<T>(shape, c.x));
-  if (c.t != nullptr) arguments = py::make_tuple(arguments[0], Array<T>(shape, c.t));
+  py::tuple arguments = py::make_tuple(copied(c.x, c.rows, c.columns));
+  if (c.t != nullptr) arguments = py::make_tuple(arguments[0], copied(c.t, c.rows, c.columns));
   PyObject* returned = nullptr;
   take_gil([&] { returned = PyObject_CallObject(function.ptr(), arguments.ptr()); });  // given up and taken in there
   if (returned == nullptr) throw py::error_already_set();

@@ -132,11 +132,6 @@ py::tuple gradients(const Network<T>& network, const Array<T>& x, const py::arra
   return py::make_tuple(value, flat);
 }
 
-template <class T>
-Array<T> copied(const T* from, Size rows, Size columns) {
-  return Array<T>({rows, columns}, from);
-}
-
 // (E, [(z, a, delta, dw, db) of each layer])
 template <class T>
 py::tuple trace(const Network<T>& network, const Array<T>& x, const py::array& t, const Choice& loss) {
@@ -161,7 +156,7 @@ py::tuple trace(const Network<T>& network, const Array<T>& x, const py::array& t
     layers.append(py::make_tuple(copied(ws.z(l), s.n, layer.fan_out), copied(ws.a(l), s.n, layer.fan_out),
                                  copied(ws.delta(l), s.n, layer.fan_out),
                                  copied(flat.data() + layer.w, layer.fan_in, layer.fan_out),
-                                 Array<T>(static_cast<py::ssize_t>(layer.fan_out), flat.data() + layer.b)));
+                                 copied(flat.data() + layer.b, layer.fan_out)));
   }
   return py::make_tuple(total / static_cast<double>(s.n), layers);
 }

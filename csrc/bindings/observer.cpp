@@ -36,7 +36,7 @@ class Watch {
       const Computing computing(3 * observer_->n() * network.n_parameters());
       loss = observer_->look(views.data());
     }
-    return py::make_tuple(loss, Array<double>({n_layers, numbers_of_layer}, reinterpret_cast<double*>(views.data())));
+    return py::make_tuple(loss, copied(reinterpret_cast<const double*>(views.data()), n_layers, numbers_of_layer));
   }
 
  private:

@@ -69,7 +69,8 @@ def table(tallies: dict[str, Tally], command: str) -> str:
         survived = len(tally.explained) + len(tally.survivors)
         numbers = [tally.possible, tally.tried + len(tally.left_out), tally.tried, tally.killed + tally.timed_out]
         numbers += [tally.timed_out, survived, len(tally.explained)]
-        lines.append(f"| {folder} | {' | '.join(map(str, numbers))} | {100 * tally.score:.1f} % | {100 * tally.settled:.1f} % |")
+        shares = f"{100 * tally.score:.1f} % | {100 * tally.settled:.1f} %"
+        lines.append(f"| {folder} | {' | '.join(map(str, numbers))} | {shares} |")
     lines += ["", f"`{command}`", ""]
     for heading, mutants in (
         ("Survivors that are not explained", [str(m) for tally in tallies.values() for m in tally.survivors]),

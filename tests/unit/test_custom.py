@@ -517,17 +517,28 @@ def slow(z):
         z = z + 0
     return z
 
-net = bp.Network([8, 3, 8], bp.Activation(slow, slow), seed=0)
-options = {"optimizer": bp.SGD(0.0), "batch_size": 1, "epochs": 10**9}
-threading.Thread(target=lambda: net.fit(np.eye(8), np.eye(8), **options), daemon=True).start()
+def same(z):
+    return z
+
+net = bp.Network({layers}, bp.Activation({function}, {function}), seed=0)
+x, t = (np.ones(({n}, size)) for size in (net.sizes[0], net.sizes[-1]))
+options = {{"optimizer": bp.SGD(0.0), "batch_size": {n}, "epochs": 10**9}}
+threading.Thread(target=lambda: net.fit(x, t, **options), daemon=True).start()
 time.sleep(0.05)
 """
 
 
-def test_exit_while_a_daemon_thread_is_in_a_function() -> None:
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(DAEMON.format(layers=[8, 3, 8], function="slow", n=1), id="in the function"),
+        pytest.param(DAEMON.format(layers=[1, 3000], function="same", n=64), id="in its arguments' making"),
+    ],
+)
+def test_exit_while_a_daemon_thread_is_in_a_function(program: str) -> None:
     """The interpreter ends such a thread by unwinding its stack, where there is much of ours on it."""
-    for _ in range(10):
-        done = subprocess.run([sys.executable, "-c", DAEMON], capture_output=True, text=True, timeout=60)
+    for _ in range(15):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
 
 
