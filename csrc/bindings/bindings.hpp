@@ -98,6 +98,10 @@ Array<Number> copied(const Number* from, Sizes... sizes) {
   return to;
 }
 
+inline std::vector<double> in_vector(const Array<double>& numbers) {
+  return {numbers.data(), numbers.data() + numbers.size()};
+}
+
 // Takes the GIL; a daemon thread that comes for it after the end of the interpreter waits for that of the process. Before
 // version 3.14 Python ends such a thread by unwinding its stack, and C++ ends the process at the first destructor in the way.
 // The unwinding is an exception without an object, so the reference below is to none, and nothing may read it.

@@ -226,7 +226,7 @@ void initialize_rows(const Network<T>& shape, Array<T> parameters, Size l, const
   }
 }
 
-// The order in which a member takes its samples from now on.
+// The order in which a member, and whoever shares its fold, takes its samples from now on.
 template <class T>
 void set_training_rows(Population<T>& population, Size member, const Rows& rows) {
   require(member < population.size() && !population.settings().folds.empty(), "no such member with a fold");
@@ -249,8 +249,8 @@ py::dict standings(const Population<T>& population) {
 }
 
 template <class T>
-void resume(Population<T>& population, Size member, const py::dict& numbers, std::vector<double> losses,
-            std::vector<double> validation_losses) {
+void resume(Population<T>& population, Size member, const py::dict& numbers, const Array<double>& losses,
+            const Array<double>& validation_losses) {
   require(member < population.size(), "no such member");
   Standing standing;
   for_each_number(standing, [&](const char* name, auto& value) {
@@ -258,7 +258,7 @@ void resume(Population<T>& population, Size member, const py::dict& numbers, std
   });
   require(losses.size() == validation_losses.size(), "there must be as many losses as validation losses");
   require(standing.position <= standing.samples, "position must be at most samples");
-  population.resume(member, standing, {std::move(losses), std::move(validation_losses)});
+  population.resume(member, standing, {in_vector(losses), in_vector(validation_losses)});
 }
 
 // Each member's losses of one epoch, nan where it has not come so far.

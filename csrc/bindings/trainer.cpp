@@ -112,10 +112,7 @@ void resume(Trainer<T>& trainer, const py::dict& numbers, const Array<double>& l
   require(losses.size() == validation_losses.size(), "there must be as many losses as validation losses");
   require(standing.position <= standing.samples, "position must be at most samples");
   const typename Network<T>::Changing changing(*trainer.network());
-  const auto vector = [](const Array<double>& from) {
-    return std::vector<double>(from.data(), from.data() + from.size());
-  };
-  trainer.resume(standing, {vector(losses), vector(validation_losses)});
+  trainer.resume(standing, {in_vector(losses), in_vector(validation_losses)});
 }
 
 template <class T>

@@ -707,6 +707,7 @@ void account(std::size_t n, const double* BPC_RESTRICT loss, const double* BPC_R
     check[m] += static_cast<T>(loss[m] * 0.0);
   }
 }
+
 template <class T>
 void lane_steps(const LaneRun<T>& run, const LaneSamples<T>& from) {
   const std::size_t W = run.units * lane_unit<T>;
@@ -779,7 +780,8 @@ BPC_INLINE void lane_descend_tile(const LaneDescent<T>& p, std::size_t column, s
     store<V>(p.b + at + j * U, load<V>(p.b + at + j * U) + step[j]);
   }
   const T* x = p.x + part;
-  T *w = p.w + at, *dx = p.dx + part;
+  T* w = p.w + at;
+  [[maybe_unused]] T* dx = PassesDown ? p.dx + part : nullptr;
   for (std::size_t i = 0; i < p.shape.fan_in; ++i, x += U, w += row) {
     const V xv = load<V>(x);
     [[maybe_unused]] V sum = PassesDown && column > 0 ? load<V>(dx) : V{};
@@ -870,10 +872,11 @@ void lane_online_backward(const LaneRun<T>& run, std::size_t x_of_units) {
     const LaneParameters<T> p = lane_parameters(run, o, run.parameters);
     T* const dx = passes_down ? run.layers[l - 1].delta : nullptr;
     for (std::size_t u = 0; u < run.units && o.trainable; ++u)
-      (passes_down ? lane_descend_layer<T, true>
-                   : lane_descend_layer<T, false>)({shape, lane_input(run, l) + u * of_inputs,
-                                                    o.delta + u * o.fan_out * U, run.minus_rate + u * U,
-                                                    p.w + u * p.of_units, p.b + u * p.of_units, dx + u * o.fan_in * U});
+      (passes_down
+           ? lane_descend_layer<T, true>
+           : lane_descend_layer<T, false>)({shape, lane_input(run, l) + u * of_inputs, o.delta + u * o.fan_out * U,
+                                            run.minus_rate + u * U, p.w + u * p.of_units, p.b + u * p.of_units,
+                                            passes_down ? dx + u * o.fan_in * U : nullptr});
     if (!passes_down) continue;
     if (!o.trainable) lane_backward(shape, run.units, o.delta, p, dx);
     lane_through_activation(run, l - 1, 1);

@@ -201,6 +201,7 @@ class States:
         """Return a copy of some members'."""
         own: dict[str, Any] = {name: [getattr(self, name)[i] for i in some.tolist()] for name in LISTS}
         own.update({name: getattr(self, name)[some] for name in COLUMNS})
+        own["metrics"] = [measured.copy() for measured in own["metrics"]]
         standing = {name: column[some] for name, column in self.standing.items()}
         return States(standing=standing, best=None if self.best is None else self.best[some], **own)
 
@@ -329,7 +330,7 @@ class Lanes:
         begun = states.standing["step_count"][self._group] > 0
         for at, i in enumerate(self._group.tolist() if begun.any() else ()):
             if begun[at]:
-                self._core.resume(at, states.standing_of(i), states.losses[i].tolist(), states.val_losses[i].tolist())
+                self._core.resume(at, states.standing_of(i), states.losses[i], states.val_losses[i])
                 slots[at] = states.optimizer[i]
 
     def collect(self) -> None:

@@ -27,7 +27,8 @@ MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
 DELIMITERS = ",;\t|"
 LIKE_A_NUMBER = re.compile(r"[-+−]?[$€£]? ?(\d+([,' ]\d+)*(\.\d+)?|\d{1,3}(\.\d{3})+,\d+) ?[%$€£]?")
 ROWS_AT_A_TIME = 1000
-NOT_TEXT = (b"PK", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # how .xlsx and .zip, .xls, and .gz begin
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+NOT_TEXT = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # how .xlsx and .zip, .xls, and .gz begin
 HEADERS = ("auto", "yes", "no")
 FORMATS = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
 
@@ -304,7 +305,7 @@ def _csv_rows(file: Any, path: str, delimiter: str | None) -> Iterator[tuple[int
         while first and not first.strip():  # blank lines before the table
             first, line = file.readline(), line + 1
         found = delimiter or max(DELIMITERS, key=_outside_quotes(first).count)
-        reader = csv.reader(_chained(first, file), delimiter=found, skipinitialspace=True, strict=True)
+        reader = csv.reader(_chained(first, file), delimiter=found, skipinitialspace=found != " ", strict=True)
         begin = line
         for row in reader:
             if len(row) > 1 or any(field.strip() for field in row):
@@ -324,6 +325,8 @@ def _why_not_utf8(path: str, reason: str) -> str:
         for number, line in enumerate(file, 1):
             if number == 1 and line.startswith(NOT_TEXT):
                 return "it is a spreadsheet, or compressed; save the table as CSV"
+            if number == 1 and line.startswith(UTF_16):
+                return "it is UTF-16; convert it, as by iconv -f utf-16 -t utf-8"
             try:
                 line.decode()
             except UnicodeDecodeError:

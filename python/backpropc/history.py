@@ -32,10 +32,17 @@ class Measured:
         """The metrics' names, those measured first before the others."""
         return list(self._columns)
 
+    def copy(self) -> Measured:
+        """Return one to go on with, that leaves this one as it is."""
+        other = Measured()
+        other._columns = {name: column[:] for name, column in self._columns.items()}
+        return other
+
     def record(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Add the numbers of an epoch that is later than all before."""
+        """Add the numbers of an epoch; of it and of later ones there are no others."""
         for name, value in values.items():
             column = self._columns.setdefault(name, array("d"))
+            del column[epoch:]
             column.extend(itertools.repeat(math.nan, epoch - len(column)))
             column.append(value)
 

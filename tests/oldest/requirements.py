@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 LINES = re.compile(r"^(requires|dependencies|test-requires|dask|onnx|parquet|plot|scipy|sklearn) = \[(.*)\]$", re.M)
-BOUND = re.compile(r'"([\w-]+)>=([\d.]+)[^"]*"')
+BOUND = re.compile(r'"([\w-]+)>=([\d.]+)[^";]*(;[^"]*)?"')
 
 
 def oldest(text: str) -> list[str]:
     """As arguments for pip, without repetitions."""
-    found = [f"{name}=={version}" for line in LINES.finditer(text) for name, version in BOUND.findall(line[2])]
-    return list(dict.fromkeys(found))
+    found = (bound for line in LINES.finditer(text) for bound in BOUND.findall(line[2]))
+    return list(dict.fromkeys(f"{name}=={version}{marker}" for name, version, marker in found))
 
 
 if __name__ == "__main__":

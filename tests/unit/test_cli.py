@@ -231,7 +231,7 @@ def test_what_is_no_file_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_help_fits_a_terminal(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No line but an example is longer than the terminal's, and every option says what it is."""
+    """No line but an example is longer than the terminal's."""
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
         cli.main([*command.split(), "--help"])

@@ -625,3 +625,17 @@ def test_an_interrupted_population_is_usable() -> None:
         population.fit(x, t, optimizer=bp.SGD(0.1), epochs=10**9)
     assert np.isfinite(population.predict(x)).all()
     assert population.resume(x, t, until_epoch=0).loss.shape == (100, 0)
+
+
+def test_a_part_with_metrics_may_be_trained_twice() -> None:
+    """What Dask trains again has not been changed by the first time."""
+    x, t = data("half_squared_error", [3, 2], n=6)
+    population = bp.Population([3, 2], 2, seed=0)
+    population.fit(x, t, optimizer=bp.SGD(0.1), metrics=["r2"], epochs=3)
+    assert population._run is not None
+    states = population._run.states
+    for _ in range(2):
+        part = states.part(np.arange(2))
+        part.metrics[0].record(3, {"r2": 0.5})
+        assert part.metrics[0].column("r2", 5)[3] == 0.5
+    assert np.isnan(states.metrics[0].column("r2", 4)).tolist() == [False] * 3 + [True]

@@ -565,3 +565,8 @@ def test_partial_fit_takes_whole_epochs(epochs: object) -> None:
     x = np.random.default_rng(0).normal(size=(9, 3))
     with pytest.raises(TypeError, match=r"epochs is .*; it must be an integer"):
         MLPRegressor(random_state=0).partial_fit(x, x[:, 0], epochs=epochs)
+
+
+def test_no_epochs_of_partial_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="epochs is 0; it must be at least 1"):
+        MLPClassifier((3,)).partial_fit(*IRIS, classes=[0, 1, 2], epochs=0)

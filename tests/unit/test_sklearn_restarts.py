@@ -24,7 +24,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import backpropc as bp
-from backpropc.sklearn import MLPClassifier, MLPRegressor, _restarts
+from backpropc.sklearn import MLPClassifier, MLPRegressor, _lanes, _restarts
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -193,12 +193,24 @@ def test_a_random_state_goes_on_as_with_one_restart() -> None:
     np.testing.assert_equal(states[0].get_state(), states[1].get_state())
 
 
-def test_restarts_are_held_to_the_same_samples() -> None:
+def test_restarts_are_held_to_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """The share that early stopping holds out is the first's, whatever the seed of the restart."""
+    shares: list[Any] = []
+    score_on = MLPClassifier._score_on
+
+    def noting(self: Any, held_out: Any) -> float:
+        shares.append(held_out.samples.x)
+        return score_on(self, held_out)
+
+    monkeypatch.setattr(MLPClassifier, "_score_on", noting)
     several = MLPClassifier((5,), epochs=4, early_stopping=True, random_state=0, n_restarts=6).fit(X, Y)
+    of_several = list(shares)
+    shares.clear()
     one = MLPClassifier((5,), epochs=4, early_stopping=True, random_state=0).fit(X, Y)
     assert several.restart_scores_[0] == one.best_validation_score_
-    assert np.ptp(several.restart_scores_ * 15 % 1.0) == pytest.approx(0.0, abs=1e-9)
+    assert len(of_several) == 6 * 4
+    for share in of_several:
+        np.testing.assert_array_equal(share, shares[0])
 
 
 # --- which is the best ------------------------------------------------------------------------------------------------
@@ -388,6 +400,46 @@ def test_what_did_not_converge_is_told_of_once_and_of_the_best() -> None:
 
 
 # --- what ends it early -----------------------------------------------------------------------------------------------
+
+
+def test_an_end_before_any_restart_was_finite() -> None:
+    made = MLPRegressor(
+        hidden_layer_sizes=(4,), solver="sgd", learning_rate_init=1e300, epochs=9, random_state=0, n_restarts=3
+    )
+    with pytest.raises(ValueError, match="non-finite parameter weights"):
+        made.set_callbacks(Recorder(ends="restart")).fit(X, Y)
+
+
+def test_the_first_that_is_finite_is_kept_where_the_first_of_all_is_not() -> None:
+    """Though the scores of all are nan."""
+    made = MLPRegressor(hidden_layer_sizes=(4,), epochs=3, random_state=0, n_restarts=3)
+    restarts = _restarts.Restarts(made, [1, 2], object())  # type: ignore[arg-type]
+    other = MLPRegressor()
+    vars(other).update(loss_=np.inf, n_iter_=1, validation_scores_=[np.nan], validation_loss_curve_=[np.nan])
+    restarts._take(0, made, _restarts.NotFinite())
+    restarts._take(1, other, None)
+    restarts.leave_best()
+    restarts.record()
+    assert made.best_restart_ == 1
+    assert made.loss_ == np.inf
+
+
+def test_an_interrupt_does_not_forget_who_diverged(monkeypatch: pytest.MonkeyPatch, ways: list[str]) -> None:
+    run, epochs = _lanes.Lanes.run, iter(range(9))
+
+    def fails(self: Any, some: list[int]) -> Any:
+        losses, epoch = run(self, some), next(epochs)
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return {**losses, 2: _restarts.NotFinite()} if epoch == 1 else losses
+
+    monkeypatch.setattr(_lanes.Lanes, "run", fails)
+    mlp = MLPClassifier((4,), epochs=5, random_state=0, n_restarts=9)
+    with pytest.raises(KeyboardInterrupt):
+        mlp.fit(X, Y)
+    assert ways == ["_train_in_lanes"]
+    assert np.isnan(mlp.restart_losses_).tolist() == [i == 2 for i in range(9)]
+    assert mlp.best_restart_ == np.nanargmin(mlp.restart_losses_)
 
 
 def test_an_interrupt_leaves_the_best_so_far() -> None:

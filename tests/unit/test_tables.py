@@ -365,11 +365,13 @@ def test_a_first_line_taken_for_data(capsys: pytest.CaptureFixture[str], tmp_pat
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"\xff\xfea\x00,\x00t\x00", "is not UTF-8 text: line 1"),
+        (b"\xff\xfea\x00,\x00t\x00", "is not UTF-8 text: it is UTF-16"),
         (
             b"a,t\n" + b"x,1\n" * 9000 + b"\xe4,1\n",
             "is not UTF-8 text: line 9002: invalid continuation byte; convert it",
         ),
+        ("PK_ID,größe\n1,2\n".encode("latin-1"), "is not UTF-8 text: line 1: invalid"),
+        ("a,t\n1,2\n".encode("utf-16"), "it is UTF-16; convert it, as by iconv -f utf-16 -t utf-8"),
         (b"PK\x03\x04\xff,\n", "it is a spreadsheet, or compressed; save the table as CSV"),
         (b"a,t\n\x00x,1\n", "has characters that cannot be printed"),
     ],
@@ -787,3 +789,8 @@ def test_rows_know_their_lines(tmp_path: Path) -> None:
     table = read_table(str(write_text(tmp_path / "d.csv", "a\n1\n\n2\n3\n")))
     assert isinstance(table, Table)
     assert table.take(np.array([2])).place(0, "a").endswith("d.csv, line 5, column 'a'")
+
+
+def test_blanks_between_fields_may_be_missing_values(tmp_path: Path) -> None:
+    table = read_table(write_text(tmp_path / "d.csv", "a b c\n1  3\n4 5 6\n"), delimiter=" ")
+    assert np.isnan(table.numbers("b")).tolist() == [True, False]

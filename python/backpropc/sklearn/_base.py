@@ -185,7 +185,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self._begin_with(coefs_init, "coefs_init", self.coefs_)
         self._begin_with(intercepts_init, "intercepts_init", self.intercepts_)
         held_out = None if validation_data is None else self._validated(validation_data)
-        limit = int(self.epochs or self.max_iter) if epochs is None else whole_number(epochs, "epochs", 0)
+        limit = int(self.epochs or self.max_iter) if epochs is None else whole_number(epochs, "epochs", 1)
         with self._threads(), Run(self, given, limit, incremental) as run:
             if self._uses_lbfgs():
                 training = Samples(x, self._targets(y), weight)

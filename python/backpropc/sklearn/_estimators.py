@@ -89,8 +89,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_restarts : int
         How many networks `fit` trains, each from a seed of its own, to keep the best: the one of the highest validation
         score where samples are held out or given (of equal ones, of the lowest validation loss), or else of the lowest
-        `loss_`. The first is the one of ``n_restarts=1``; restart i has ``random_state + i`` where that is an int.
-        They are held to the same samples. Where the core can train them side by side (see the guide), it does, to the
+        `loss_`. The first is the one of ``n_restarts=1``; restart i has ``random_state + i`` where that is an int,
+        and the held-out samples of the first.
+        Where the core can train them side by side (see the guide), it does, to the
         same bits. Not with `warm_start`, initial weights or `partial_fit`.
 
     Attributes
@@ -471,8 +472,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_restarts : int
         How many networks `fit` trains, each from a seed of its own, to keep the best: the one of the highest validation
         score where samples are held out or given (of equal ones, of the lowest validation loss), or else of the lowest
-        `loss_`. The first is the one of ``n_restarts=1``; restart i has ``random_state + i`` where that is an int.
-        They are held to the same samples. Where the core can train them side by side (see the guide), it does, to the
+        `loss_`. The first is the one of ``n_restarts=1``; restart i has ``random_state + i`` where that is an int,
+        and the held-out samples of the first.
+        Where the core can train them side by side (see the guide), it does, to the
         same bits. Not with `warm_start`, initial weights or `partial_fit`.
 
     Attributes

@@ -31,11 +31,17 @@ def can_share_lanes(mlp: Any, n: int, training: Samples, run: Run) -> bool:
 
 
 def fit_in_lanes(
-    members: list[Any], training: Samples, held_out: HeldOut | None, runs: list[Run]
-) -> list[Callable[[], None] | NotFinite]:
-    """Train each until it is enough; return of each what warns where it was not, or why it failed."""
+    members: list[Any],
+    training: Samples,
+    held_out: HeldOut | None,
+    runs: list[Run],
+    endings: list[Callable[[], object] | NotFinite | None],
+) -> None:
+    """Train each until it is enough; put into `endings` what warns where it was not, or why it failed.
+
+    What ends all of them early leaves None for those that had not failed.
+    """
     courses = [Course(member, held_out, run) for member, run in zip(members, runs, strict=True)]
-    endings: list[Callable[[], None] | NotFinite] = [course.warn for course in courses]
     lanes = Lanes(members, training)
     try:
         while going_on := [i for i, course in enumerate(courses) if course.goes_on]:
@@ -51,7 +57,8 @@ def fit_in_lanes(
         lanes.close()
         for course in courses:
             course.leave()
-    return endings
+    for i, course in enumerate(courses):
+        endings[i] = endings[i] or course.warn
 
 
 class Lanes:
@@ -133,7 +140,10 @@ class Lanes:
                 self._core.set_learning_rate(i, member._optimizer.core_rate)
 
     def _penalties(self) -> FloatArray:
-        """Return each member's penalty in the step to come, as a mean over the samples of the epoch."""
+        """Return each member's penalty in the step to come, as a mean over the samples of the epoch.
+
+        · n / n is what a Trainer does too, with a rounding each.
+        """
         n = self._training.n
         return _core.penalties_of_all(self._members[0]._network._core, self._parameters, self._l2) * self._share * n / n
 

@@ -107,7 +107,8 @@ def _clipped_cross_entropy(network: Network, samples: Samples, exact: float) -> 
     """Return the cross-entropy as scikit-learn computes it, so that the line search takes the same steps.
 
     It is of probabilities clipped at eps: a sample adds at most −ln eps, and shortly before that 1 − a has few digits
-    left. Where no sample comes near it is `exact`, the cross-entropy of z.
+    left. Where the mean shows that no sample comes near it is `exact`, the cross-entropy of z; otherwise, in most
+    evaluations unless samples are few, the outputs are computed once more.
     """
     share = np.full(samples.n, 1.0 / samples.n) if samples.weight is None else samples.weight / samples.weight.sum()
     if exact <= CERTAIN * share[share != 0.0].min(initial=np.inf):  # one sample alone cannot be above

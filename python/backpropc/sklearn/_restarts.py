@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from numbers import Integral
 from typing import Any, cast
@@ -25,8 +25,8 @@ Ending = Callable[[], object] | NotFinite
 def seeds_of_others(given: Any, n: int) -> list[int]:
     """Return the seed of each restart after the first of n.
 
-    Of an int they are the ints that follow, so that a restart can be had by itself. Of a RandomState they are drawn
-    from a copy: the first goes on as if it were alone.
+    Of an int they are the ints that follow, so that a restart can be had by itself, but for the share that is held
+    out. Of a RandomState they are drawn from a copy: the first goes on as if it were alone.
     """
     if isinstance(given, Integral):
         return [(int(given) + i) % 2**32 for i in range(1, n)]
@@ -65,7 +65,7 @@ class Restarts:
         self._losses, self._scores, self._validation_losses = (np.full(n, math.nan) for _ in range(3))
         self._endings: dict[int, Callable[[], object]] = {}
         self._failures: list[NotFinite] = []
-        self._best = 0, mlp
+        self._best: tuple[int, Any] | None = None  # none before the first that has not failed
 
     def train(self, training: Samples, run: Run) -> None:
         """Train all of them: side by side where the core can, and where that pays; to the same bits either way."""
@@ -74,18 +74,18 @@ class Restarts:
             self._train_in_lanes(training, run)
         else:
             self._train_one_by_one(training, run)
-        if len(self._failures) == n:
+        if self._best is None and self._failures:
             raise self._failures[0]
 
     def _train_in_lanes(self, training: Samples, run: Run) -> None:
         members = [self._mlp, *map(self._copy, self._seeds)]
         runs = [run.begin_restart(member) for member in members]
-        endings: Sequence[Ending] = ()
+        endings: list[Ending | None] = [None] * len(members)
         try:
-            endings = fit_in_lanes(members, training, self._held_out, runs)
+            fit_in_lanes(members, training, self._held_out, runs, endings)
         finally:
-            for i, member in enumerate(members):
-                self._take(i, member, endings[i] if endings else None)
+            for i, (member, ending) in enumerate(zip(members, endings, strict=True)):
+                self._take(i, member, ending)
         for part in runs:
             run.end_restart(part)
 
@@ -130,7 +130,7 @@ class Restarts:
             watches = member.early_stopping and not member._uses_lbfgs()
             at = int(np.argmax(np.nan_to_num(scores, nan=-math.inf))) if watches else -1
             self._scores[i], self._validation_losses[i] = scores[at], member.validation_loss_curve_[at]
-        if self._rank(i) < self._rank(self._best[0]):
+        if self._best is None or self._rank(i) < self._rank(self._best[0]):
             self._best = i, member
 
     def _rank(self, i: int) -> tuple[float, ...]:
@@ -141,11 +141,12 @@ class Restarts:
 
     def leave_best(self) -> None:
         """Make the estimator the best of those that have been trained."""
-        vars(self._mlp).update(vars(self._best[1]))
+        if self._best is not None:
+            vars(self._mlp).update(vars(self._best[1]))
 
     def record(self) -> None:
         """Write down what became of each restart."""
-        self._mlp.best_restart_ = self._best[0]
+        self._mlp.best_restart_ = 0 if self._best is None else self._best[0]
         self._mlp.restart_losses_ = self._losses
         self._mlp.restart_scores_ = None if self._held_out is None else self._scores
 
@@ -158,7 +159,8 @@ class Restarts:
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        self._endings[self._best[0]]()
+        if self._best is not None:
+            self._endings[self._best[0]]()
 
 
 def _last_if_nan(number: float) -> float:
