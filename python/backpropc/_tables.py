@@ -25,7 +25,7 @@ from ._files import open_to_read
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
 DELIMITERS = ",;\t|"
-LIKE_A_NUMBER = re.compile(r"[-+−]?[$€£]? ?(\d+([,' ]\d+)*(\.\d+)?|\d{1,3}(\.\d{3})+,\d+) ?[%$€£]?")
+LIKE_A_NUMBER = re.compile(r"[-+−]?[$€£]? ?((\d+(,\d+)?|\d{1,3}([,' ]\d{3})+)(\.\d+)?|\d{1,3}(\.\d{3})+,\d+) ?[%$€£]?")
 ROWS_AT_A_TIME = 1000
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 NOT_TEXT = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # how .xlsx and .zip, .xls, and .gz begin

@@ -16,7 +16,7 @@ import pytest
 
 import backpropc as bp
 from backpropc import cli, io
-from backpropc._tables import Column, Table, read_table
+from backpropc._tables import Column, Table, disguised_number, read_table
 from backpropc.commands.train import _split
 from backpropc.preprocessing import CategoryColumn, NumberColumn
 from safetensors_files import with_configuration
@@ -794,3 +794,13 @@ def test_rows_know_their_lines(tmp_path: Path) -> None:
 def test_blanks_between_fields_may_be_missing_values(tmp_path: Path) -> None:
     table = read_table(write_text(tmp_path / "d.csv", "a b c\n1  3\n4 5 6\n"), delimiter=" ")
     assert np.isnan(table.numbers("b")).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("text", ["3,14", "1,000", "1 000,000.5", "1'000", "5 %", "−5", "€3", "1.234,5"])
+def test_a_number_written_in_another_way(text: str) -> None:
+    assert disguised_number(["7", text, None]) == text
+
+
+@pytest.mark.parametrize("text", ["555 1234", "+49 30 1234", "10 20", "1-2", "12:30", "2024-01-02", "1,2,3"])
+def test_texts_of_digits_that_are_no_numbers(text: str) -> None:
+    assert disguised_number(["7", text, None]) is None
