@@ -45,11 +45,21 @@ SPLIT_STREAM = 3  # of the seed's Philox streams: 0 are the initial weights, 1 t
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    count = _options.integer(1)
     parser.usage = "%(prog)s DATA --target COLUMN -o FILE [options]"
     parser.add_argument("data", metavar="DATA", help="the table: .csv, .tsv, .parquet, .npy or .npz")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write, by custom .safetensors")
-    data = parser.add_argument_group("the table")
+    _add_table(parser.add_argument_group("the table"))
+    _add_network(parser.add_argument_group("the network"))
+    _add_training(parser.add_argument_group("the training"))
+    parser.add_argument(
+        "--diagnose",
+        action="store_true",
+        help="look at activations and gradients, and say what makes learning slow",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object instead")
+
+
+def _add_table(data: argparse._ArgumentGroup) -> None:
     data.add_argument(
         "--target",
         action="append",
@@ -76,7 +86,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "%(default)s)",
     )
     _options.add_table_options(data)
-    network = parser.add_argument_group("the network")
+
+
+def _add_network(network: argparse._ArgumentGroup) -> None:
     network.add_argument(
         "--hidden",
         type=_options.sizes,
@@ -93,7 +105,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--dtype", choices=("float32", "float64"), default="float32", help="of all numbers (default: %(default)s)"
     )
-    training = parser.add_argument_group("the training")
+
+
+def _add_training(training: argparse._ArgumentGroup) -> None:
+    count = _options.integer(1)
     training.add_argument(
         "--epochs", type=count, metavar="N", default=200, help="times each row is seen (default: %(default)s)"
     )
@@ -143,12 +158,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="of all that is random: which rows are held out, initial weights, order (default: %(default)s)",
     )
-    parser.add_argument(
-        "--diagnose",
-        action="store_true",
-        help="look at activations and gradients, and say what makes learning slow",
-    )
-    parser.add_argument("--json", action="store_true", help="print the report as one JSON object instead")
 
 
 @dataclass
