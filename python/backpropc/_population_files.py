@@ -18,6 +18,7 @@ from ._arguments import FLOAT64, FloatArray, shown, truth, whole_number
 from ._members import ARGUMENTS, States
 from ._safetensors import Expected, File, require_object
 from .custom import customs_by_name
+from .history import Measured
 from .io import (
     Customs,
     _decoded,
@@ -142,11 +143,14 @@ def _run_settings(value: Any, customs: Customs) -> dict[str, Any]:
             if "each" in argument
             else _decoded(argument["all"], name, customs)
         )
+    epochs, metrics = whole_number(value["epochs"], "run: epochs", 0), _metrics(value["metrics"])
+    if metrics and epochs == 0:  # the networks' tables of nothing would take what memory there is
+        raise ValueError(f"run: metrics is {shown(metrics)}, but epochs is 0; it must be empty before the first epoch")
     return {
         "arguments": arguments,
         "until": whole_number(value["until"], "run: until", 0),
-        "epochs": whole_number(value["epochs"], "run: epochs", 0),
-        "metrics": _metrics(value["metrics"]),
+        "epochs": epochs,
+        "metrics": metrics,
         "has_best": truth(value["has_best"], "run: has_best"),
     }
 
@@ -229,19 +233,24 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
     if settings["has_best"]:
         states.best = np.empty_like(population.parameters)
         file.read_into("run.best", states.best)
-    tables = [np.empty((n, longest)) for _ in ("loss", "val_loss", *settings["metrics"])]
-    names = ("history.loss", "history.val_loss", *(f"metrics.{i}" for i in range(len(settings["metrics"]))))
-    for name, table in zip(names, tables, strict=True):
-        file.read_into(name, table)
-    for i, epochs in enumerate(columns["epochs"].astype(int).tolist()):
+    losses, val_losses = _read_tables(file, ("history.loss", "history.val_loss"), n, longest)
+    names = [f"metrics.{i}" for i in range(len(settings["metrics"]))]
+    ends = columns["epochs"].astype(np.int64)
+    states.metrics = Measured.of_members(settings["metrics"], _read_tables(file, names, n, longest), ends)
+    for i, epochs in enumerate(ends.tolist()):
         width = len(run.members[i].like._core.optimizer_state())
         if width > state.shape[1]:
             raise ValueError(f"run.optimizer has {state.shape[1]} numbers for network {i}; its optimizer has {width}")
         states.optimizer[i] = state[i, :width] if states.standing["step_count"][i] else state[i, :0]
-        states.losses[i], states.val_losses[i] = (table[i, :epochs].copy() for table in tables[:2])
-        for name, table in zip(settings["metrics"], tables[2:], strict=True):
-            states.metrics[i].adopt(name, table[i, :epochs])
+        states.losses[i], states.val_losses[i] = losses[i, :epochs].copy(), val_losses[i, :epochs].copy()
     return run
+
+
+def _read_tables(file: File, names: Sequence[str], n: int, longest: int) -> FloatArray:
+    tables = np.empty((len(names), n, longest))
+    for name, table in zip(names, tables, strict=True):
+        file.read_into(name, table)
+    return tables
 
 
 def _require_whole(column: FloatArray, name: str) -> None:

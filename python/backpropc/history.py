@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,58 +11,88 @@ from ._arguments import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 
 class Measured:
-    """The metrics of a run: a column of numbers for each, up to the last epoch that had it; nan for one that had none.
+    """The metrics of a run: a row of numbers for each, up to the last epoch that had it; nan for one that had none.
 
-    It takes no more memory than in a file, so that loading a stranger's takes no more than its size.
+    The rows are of one table, so that a stranger's file of many metrics takes little more memory than its size.
     """
 
-    __slots__ = ("_columns",)
+    __slots__ = ("_lengths", "_rows", "_table")
 
     def __init__(self) -> None:
-        self._columns: dict[str, array[float]] = {}
+        self._rows: dict[str, int] = {}
+        self._table = np.empty((0, 0))  # what stands behind a row's length has no meaning
+        self._lengths = np.empty(0, np.int64)
+
+    @classmethod
+    def of_members(cls, names: Sequence[str], tables: FloatArray, epochs: NDArray[np.int64]) -> list[Measured]:
+        """Return those of n runs, from tables of shape (metrics, n, epochs) that hold the first so many of each.
+
+        The tables are theirs from now on.
+        """
+        rows, lengths = {name: row for row, name in enumerate(names)}, np.zeros(tables.shape[:2], np.int64)
+        numbers = np.arange(1, tables.shape[2] + 1)
+        for length, table in zip(lengths, tables, strict=True):
+            has_one = ~np.isnan(table) & (numbers <= epochs[:, np.newaxis])
+            length[:] = np.max(has_one * numbers, axis=1, initial=0)
+        result = []
+        for member in range(tables.shape[1]):
+            measured = cls.__new__(cls)
+            measured._rows, measured._table, measured._lengths = rows, tables[:, member], lengths[:, member]
+            result.append(measured)
+        return result
 
     @property
     def names(self) -> list[str]:
         """The metrics' names, those measured first before the others."""
-        return list(self._columns)
+        return list(self._rows)
 
     def copy(self) -> Measured:
         """Return one to go on with, that leaves this one as it is."""
         other = Measured()
-        other._columns = {name: column[:] for name, column in self._columns.items()}
+        other._rows, other._table, other._lengths = self._rows, self._table.copy(), self._lengths.copy()
         return other
 
     def record(self, epoch: int, values: Mapping[str, float]) -> None:
         """Add the numbers of an epoch; of it and of later ones there are no others."""
+        self._make_room(values, epoch + 1)
         for name, value in values.items():
-            column = self._columns.setdefault(name, array("d"))
-            del column[epoch:]
-            column.extend(itertools.repeat(math.nan, epoch - len(column)))
-            column.append(value)
+            row = self._rows[name]
+            self._table[row, self._lengths[row] : epoch] = np.nan
+            self._table[row, epoch] = value
+            self._lengths[row] = epoch + 1
 
-    def adopt(self, name: str, values: FloatArray) -> None:
-        """Take a column from a file, where it goes up to the last epoch of all."""
-        behind = np.argmax(np.append(~np.isnan(values[::-1]), True))
-        self._columns[name] = array("d")
-        self._columns[name].frombytes(values[: len(values) - behind].view(np.uint8).data)
+    def _make_room(self, names: Iterable[str], epochs: int) -> None:
+        new = [name for name in names if name not in self._rows]
+        rows, columns = self._table.shape
+        if new or columns < epochs:
+            table = np.empty((rows + len(new), columns if epochs <= columns else max(epochs, 2 * columns)))
+            table[:rows, :columns] = self._table
+            # The names may be shared with others of the same file.
+            self._rows = {**self._rows, **{name: rows + i for i, name in enumerate(new)}}
+            self._table, self._lengths = table, np.append(self._lengths, np.zeros(len(new), np.int64))
 
     def of_epoch(self, epoch: int) -> dict[str, float]:
         """Return the numbers of one epoch."""
-        return {name: column[epoch] for name, column in self._columns.items() if 0 <= epoch < len(column)}
+        return {
+            name: float(self._table[row, epoch]) for name, row in self._rows.items() if 0 <= epoch < self._lengths[row]
+        }
 
     def column(self, name: str, epochs: int) -> FloatArray:
         """Return a metric's numbers of the first so many epochs."""
         values = np.full(epochs, np.nan)
-        column = self._columns.get(name, array("d"))[:epochs]
-        values[: len(column)] = column
+        if name in self._rows:
+            row = self._rows[name]
+            known = min(epochs, int(self._lengths[row]))
+            values[:known] = self._table[row, :known]
         return values
 
     def since(self, first: int, epochs: int) -> dict[str, FloatArray]:
         """Return the numbers from an epoch on, of the metrics that were measured since."""
-        measured = [name for name, column in self._columns.items() if len(column) > first]
+        measured = [name for name, row in self._rows.items() if self._lengths[row] > first]
         return {name: self.column(name, epochs)[first:] for name in measured}
 
 

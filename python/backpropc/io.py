@@ -33,6 +33,7 @@ from ._methods import METHODS
 from ._safetensors import Expected, File, encode, parse, require_object, same_names
 from .custom import Custom, customs_by_name
 from .definitions import FAMILIES, Definition
+from .history import Measured
 from .layers import Dense, Layer
 from .monitoring import EarlyStopping, Seen
 from .network import Network
@@ -454,8 +455,10 @@ def _read_state(file: File, trainer: Trainer, standing: dict[str, Any], metrics:
         trainer._method.check_state()
     trainer._core.resume(standing, *(_of_epochs(file, f"history.{name}", standing) for name in ("loss", "val_loss")))
     trainer._validated = standing["validated"]
-    for index, name in enumerate(metrics):
-        trainer._metrics.adopt(name, _of_epochs(file, f"metrics.{index}", standing))
+    tables = np.empty((len(metrics), 1, standing["epoch"]))
+    for index, (row,) in enumerate(tables):
+        file.read_into(f"metrics.{index}", row)
+    (trainer._metrics,) = Measured.of_members(metrics, tables, np.array([standing["epoch"]]))
     if seen is not None and seen.best is not None:
         seen.best = np.empty_like(trainer.network.parameters)
         _read_numbers(file, "early_stopping.best", seen.best)

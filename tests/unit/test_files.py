@@ -22,6 +22,7 @@ from safetensors.numpy import load_file
 
 import backpropc as bp
 from backpropc import _files, _safetensors, io
+from backpropc.history import Measured
 from helpers import assert_same_bits
 from oracle.optimizers import CASES
 from safetensors_files import parts, reference, whole, with_configuration, with_header
@@ -988,6 +989,20 @@ def test_networks_of_a_population_take_little_more_each(path: Path) -> None:
     """The smallest there are, which have been in a run: what stands beside the numbers counts most."""
     population = bp.Population([1, 1], n=200_000, seed=0)
     population.fit(np.ones((1, 1)), np.ones((1, 1)), optimizer=bp.SGD(0.1))
+    population.save(path)
+    assert memory_to_load(path, "Population") <= 6 * path.stat().st_size + ALLOWANCE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such account of a process's memory")
+@pytest.mark.parametrize(("n", "epochs", "metrics"), [(50_000, 1, 100), (100_000, 1, 1), (1000, 100, 50), (2, 500_000, 5)])
+def test_a_populations_metrics_take_little_more_than_their_size(path: Path, n: int, epochs: int, metrics: int) -> None:
+    population = bp.Population([1, 1], n=n, seed=0)
+    population.fit(np.ones((1, 1)), np.ones((1, 1)), optimizer=bp.SGD(0.1))
+    run = population._run
+    assert run is not None
+    run.states.losses = run.states.val_losses = [np.ones(epochs)] * n
+    names, tables = [f"metric {i}" for i in range(metrics)], np.ones((metrics, n, epochs))
+    run.states.metrics = Measured.of_members(names, tables, np.full(n, epochs))
     population.save(path)
     assert memory_to_load(path, "Population") <= 6 * path.stat().st_size + ALLOWANCE
 
