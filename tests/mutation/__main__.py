@@ -2,6 +2,7 @@
 
 ./dev mutants                                  a sample of every folder, and docs/reference/mutants.md anew
 ./dev mutants csrc/math --sample 20 --seed 1   of one folder or file, printed
+./dev mutants --again                          the same after new tests: only what survived before is tried
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from pathlib import Path
 from . import build, cpp, planting
 from .mutants import ROOT, Mutant, explanations, numbered, sample
 from .report import HEAD, REPORT, Tally, table
-from .run import Programs, Tests
+from .run import Noticed, Programs, Tests
 
-LOADER = "_checkpoints _descriptions _files _safetensors io"
+LOADER = "_checkpoints _descriptions _files _population_files _safetensors io"
 FOLDERS = {
     **{f"csrc/{room}": [f"csrc/{room}/"] for room in ("math", "kernels", "network", "training")},
     "the loader": [f"python/backpropc/{name}.py" for name in LOADER.split()],
@@ -67,6 +68,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="for the Python tests of one mutant (60)")
     parser.add_argument("--cases", type=int, default=40, help="at most so many of each test function (40)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="to stop after, with what is tried by then")
+    parser.add_argument("--again", action="store_true", help="what was noticed before, in a file that is as it was, stays so")
     parser.add_argument("--quick", action="store_true", help="ask the C++ programs and the loader's tests only")
     options = parser.parse_args()
     if options.path and options.path not in FOLDERS:
@@ -127,6 +129,7 @@ def _try_out(folders: dict[str, list[Mutant]], options: argparse.Namespace) -> d
     planted = _build(drawn) if core else set()
     programs, tests = _tests(drawn, options)
     known, end = explanations(), time.monotonic() + 60 * options.minutes
+    noticed = Noticed(options.again)
     # The folders in turn: whoever ends it early has a sample of each.
     in_turn = itertools.zip_longest(*([(folder, *pair) for pair in some] for folder, some in drawn.items()))
     for folder, number, mutant in filter(None, itertools.chain(*in_turn)):
@@ -135,7 +138,8 @@ def _try_out(folders: dict[str, list[Mutant]], options: argparse.Namespace) -> d
             continue
         if time.monotonic() > end:
             break
-        killer = _killer(number, mutant, programs, tests, options)
+        killer = noticed.before(mutant) or _killer(number, mutant, programs, tests, options)
+        noticed.add(mutant, killer)
         tallies[folder].add(mutant, killer, known.get(mutant.place))
         print(f"{killer or 'SURVIVES'}: {mutant}", flush=True)
     tests.close()

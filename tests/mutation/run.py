@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from . import build
-from .mutants import HERE, ROOT
+from .mutants import HERE, ROOT, Mutant
 
 _PLAN, _REACHED = build.RUN / "plan.json", build.RUN / "reached"
+_NOTICED = build.PLACE / "noticed.json"
 SLACK = 5.0, 10.0  # a test may take so many seconds, and so many times as long as without a mutant
 
 
@@ -198,3 +199,26 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, places)),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+class Noticed:
+    """Who noticed which mutant, kept from run to run."""
+
+    def __init__(self, stays: bool) -> None:
+        self._killers: dict[str, str] = json.loads(_NOTICED.read_text()) if stays and _NOTICED.exists() else {}
+
+    def before(self, mutant: Mutant) -> str | None:
+        """Return who noticed the mutant in a former run, where its file was as it is now."""
+        return self._killers.get(self._key(mutant))
+
+    def add(self, mutant: Mutant, killer: str | None) -> None:
+        """Write down who noticed it."""
+        if killer is not None:
+            self._killers[self._key(mutant)] = killer
+            _NOTICED.parent.mkdir(parents=True, exist_ok=True)
+            _NOTICED.write_text(json.dumps(self._killers))
+
+    @staticmethod
+    def _key(mutant: Mutant) -> str:
+        content = hashlib.sha256((ROOT / mutant.file).read_bytes()).hexdigest()
+        return f"{content} {mutant.place} {mutant.number}"
