@@ -45,3 +45,55 @@ def reference(content: bytes) -> dict[str, np.ndarray] | None:
     except SafetensorError:
         return None
     return {name: np.frombuffer(e["data"], DTYPES[e["dtype"]]).reshape(e["shape"]) for name, e in entries}
+
+
+# --- changes, of what they are given ----------------------------------------------------------------------------------
+
+Change = Callable[[bytes], bytes]
+
+
+def text_of(content: bytes) -> bytes:
+    return content[8 : 8 + int.from_bytes(content[:8], "little")]
+
+
+def replaced(old: bytes, new: bytes) -> Change:
+    """In the header's text."""
+
+    def change(content: bytes) -> bytes:
+        text = text_of(content)
+        assert old in text
+        return whole(text.replace(old, new, 1), content[8 + len(text) :])
+
+    return change
+
+
+def header(change: Callable[[dict[str, Any]], object]) -> Change:
+    return lambda content: with_header(content, change)
+
+
+def configuration(change: Callable[[dict[str, Any]], object]) -> Change:
+    return lambda content: with_configuration(content, change)
+
+
+def tensor(name: str, **entries: Any) -> Change:
+    return header(lambda h: h[name].update(entries))
+
+
+def metadata(**entries: Any) -> Change:
+    return header(lambda h: h["__metadata__"].update(entries))
+
+
+def within(section: str, **entries: Any) -> Change:
+    return configuration(lambda c: c[section].update(entries))
+
+
+def value_of(name: str, value: float, index: int = 0) -> Change:
+    """One number of a tensor."""
+
+    def change(content: bytes) -> bytes:
+        entries, data = parts(content)
+        dtype = np.dtype(DTYPES[entries[name]["dtype"]])
+        begin = entries[name]["data_offsets"][0] + index * dtype.itemsize
+        return whole(entries, data[:begin] + dtype.type(value).tobytes() + data[begin + dtype.itemsize :])
+
+    return change

@@ -45,6 +45,7 @@ COUNTS = ("step_count", "samples", "position")
 
 def save_population(population: Population, path: object) -> None:
     """Write a population to a file; see `Population.save`."""
+    _check_finite(population)
     configuration: dict[str, Any] = {
         "network": _network_configuration(population._shape),
         "population": {"n": population.n},
@@ -112,10 +113,20 @@ def load_population(cls: type[AnyPopulation], path: object, custom: object = Non
             mask = np.empty(shape, np.uint8)
             file.read_into(f"masks.{i}", mask)
             population._shape.layers[i].mask = mask
-        file.read_into("parameters", population.parameters)  # of those that diverged they need not be finite
+        file.read_into("parameters", population.parameters)
         if settings is not None:
             population._run = _read_run(file, population, settings, slots)
+        _check_finite(population)
         return population
+
+
+def _check_finite(population: Population) -> None:
+    """Refuse parameters that are not finite, but those of networks that diverged in the run."""
+    bad = ~np.isfinite(population.parameters).all(axis=1)
+    if population._run is not None:
+        bad &= ~population._run.states.diverged
+    if bad.any():
+        raise ValueError(f"network {np.argmax(bad)} has parameters that are not finite; they must be")
 
 
 def _configuration(file: File) -> dict[str, Any]:
@@ -223,8 +234,16 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
         file.read_into(f"run.{name}", column)
     for name in ("epochs", "validated", "waited", *COUNTS):
         _require_whole(columns[name], f"run.{name}")
-    if (columns["epochs"] > longest).any() or (columns["position"] > columns["samples"]).any():
-        raise ValueError("run: epochs must be at most those of the history, and position at most samples")
+    for name, most in (("epochs", float(longest)), ("validated", columns["epochs"]), ("position", columns["samples"])):
+        if (columns[name] > most).any():
+            raise ValueError(
+                f"run.{name} has numbers that are too large for the history, or for the samples of an epoch"
+            )
+    for name in ("ended", "diverged"):
+        if not np.isin(columns[name], (0.0, 1.0)).all():
+            raise ValueError(f"run.{name} must hold nothing but 0 and 1")
+    if np.isnan(columns["least"]).any():
+        raise ValueError("run.least has values that are nan")
     states.standing = {name: columns[name] for name in _standing_names()}
     states.validated, states.waited = columns["validated"].astype(int).tolist(), columns["waited"].astype(np.int64)
     states.ended, states.diverged, states.least = columns["ended"] != 0, columns["diverged"] != 0, columns["least"]
@@ -233,10 +252,9 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
     if settings["has_best"]:
         states.best = np.empty_like(population.parameters)
         file.read_into("run.best", states.best)
-    losses, val_losses = _read_tables(file, ("history.loss", "history.val_loss"), n, longest)
-    names = [f"metrics.{i}" for i in range(len(settings["metrics"]))]
-    ends = columns["epochs"].astype(np.int64)
-    states.metrics = Measured.of_members(settings["metrics"], _read_tables(file, names, n, longest), ends)
+    names, ends = [f"metrics.{i}" for i in range(len(settings["metrics"]))], columns["epochs"].astype(np.int64)
+    losses, val_losses = _read_tables(file, ["history.loss", "history.val_loss"], ends, longest)
+    states.metrics = Measured.of_members(settings["metrics"], _read_tables(file, names, ends, longest), ends)
     for i, epochs in enumerate(ends.tolist()):
         width = len(run.members[i].like._core.optimizer_state())
         if width > state.shape[1]:
@@ -246,10 +264,14 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
     return run
 
 
-def _read_tables(file: File, names: Sequence[str], n: int, longest: int) -> FloatArray:
-    tables = np.empty((len(names), n, longest))
+def _read_tables(file: File, names: Sequence[str], epochs: NDArray[np.int64], longest: int) -> FloatArray:
+    """Return tables of a row for each network, with numbers up to its own last epoch and nan behind."""
+    tables = np.empty((len(names), len(epochs), longest))
+    is_behind = np.arange(longest) >= epochs[:, np.newaxis]
     for name, table in zip(names, tables, strict=True):
         file.read_into(name, table)
+        if not np.isnan(table[is_behind]).all():
+            raise ValueError(f"{name} has numbers behind a network's last epoch, where it must be nan")
     return tables
 
 

@@ -53,6 +53,21 @@ def main() -> None:
             checkpoint=HERE / f"format-{io.VERSION}-trainer.safetensors",
             checkpoint_every_steps=7,
         )
+    population = bp.Population(layers, 4, seed=2**64 - 4)
+    population.fit(
+        x,
+        t,
+        loss="softmax_cross_entropy",
+        optimizer=bp.Adam([0.01, 0.02, 0.03, 0.04]),
+        batch_size=4,
+        l2=[0.0, 1e-3, 0.0, 1e-4],
+        schedule=bp.schedules.cosine(20),
+        epochs=3,
+        validation_data=(x, t),
+        metrics=["accuracy"],
+        early_stopping=bp.EarlyStopping(patience=1),
+        checkpoint=HERE / f"format-{io.VERSION}-population.safetensors",
+    )
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def model(content: bytes) -> bool:
     """A model file is refused with a ValueError that names it, or is what the reference reads, and is written again."""
     path = at("model", content)
     taken = False
-    for load in (bp.Network.load, bp.Trainer.load, load_model):
+    for load in (bp.Network.load, bp.Trainer.load, bp.Population.load, load_model):
         try:
             loaded: Any = load(path)
         except ValueError as error:
@@ -54,6 +54,12 @@ def model(content: bytes) -> bool:
             loaded.save(again)
             bp.Trainer.load(again)
             repr(loaded)
+        if isinstance(loaded, bp.Population):
+            assert_same_bits(loaded.parameters, tensors["parameters"])
+            again = path + "-again"
+            loaded.save(again)
+            bp.Population.load(again)
+            continue
         network = loaded if isinstance(loaded, bp.Network) else loaded.network
         for index, layer in enumerate(network.layers):
             assert_same_bits(layer.w, tensors[f"layers.{index}.w"])

@@ -37,7 +37,7 @@ _NOT_ASKED = (
 )
 
 _LOADERS_TESTS = (
-    "unit/test_files unit/test_file_systems unit/test_custom "
+    "unit/test_files unit/test_population_files unit/test_file_systems unit/test_custom "
     "unit/test_batches unit/test_mask unit/test_tables unit/test_whole_batch"
     " property/test_files_property"
 )
@@ -68,7 +68,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="for the Python tests of one mutant (60)")
     parser.add_argument("--cases", type=int, default=40, help="at most so many of each test function (40)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="to stop after, with what is tried by then")
-    parser.add_argument("--again", action="store_true", help="what was noticed before, in a file that is as it was, stays so")
+    parser.add_argument(
+        "--again", action="store_true", help="what was noticed before, in a file that is as it was, stays so"
+    )
     parser.add_argument("--quick", action="store_true", help="ask the C++ programs and the loader's tests only")
     options = parser.parse_args()
     if options.path and options.path not in FOLDERS:

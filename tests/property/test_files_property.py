@@ -5,8 +5,10 @@ BACKPROPC_TEST_FUZZ=100000: as many examples as one has time for.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,13 @@ from hypothesis import strategies as st
 
 import backpropc as bp
 from helpers import assert_same_bits
-from safetensors_files import parts, reference, whole
+from safetensors_files import DTYPES, parts, reference, whole
 
 FILES = sorted((Path(__file__).resolve().parents[1] / "files").glob("*.safetensors"))
 CONTENTS = [file.read_bytes() for file in FILES]
+NUMBERS = (0.0, 1.0, -1.0, 3.0, 0.5, 1e6, 2.0**53 - 1, 1e38, np.nan, np.inf, -np.inf)
+SIZES = {name: np.dtype(dtype).itemsize for name, dtype in DTYPES.items()}
+LOADS = (bp.Network.load, bp.Trainer.load, bp.Population.load)
 EXAMPLES = int(os.environ.get("BACKPROPC_TEST_FUZZ", "1000"))
 
 position = st.integers(0, 2**16)
@@ -39,24 +44,44 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(path: Path, content: bytes) -> None:
-    """A file that loads is one that the reference reads, with the same numbers."""
+    """A file that loads is one that the reference reads, with the same numbers; and what was loaded can be used."""
     path.write_bytes(content)
-    for load in (bp.Network.load, bp.Trainer.load):
+    for load in LOADS:
         try:
             loaded: Any = load(path)
         except ValueError:
             continue
         tensors = reference(content)
         assert tensors is not None, "the reference refuses it"
-        if isinstance(loaded, bp.Trainer):
+        if isinstance(loaded, bp.Population):
+            assert_same_bits(loaded.parameters, tensors["parameters"])
+        else:
+            network = loaded.network if isinstance(loaded, bp.Trainer) else loaded
+            for index, layer in enumerate(network.layers):
+                assert_same_bits(layer.w, tensors[f"layers.{index}.w"])
+                assert_same_bits(layer.b, tensors[f"layers.{index}.b"])
+        if not isinstance(loaded, bp.Network):
             assert_same_bits(np.array(loaded.history.loss), tensors["history.loss"])
-            loaded.save(path)
-            bp.Trainer.load(path)
-            path.write_bytes(content)
-            loaded = loaded.network
-        for index, layer in enumerate(loaded.layers):
-            assert_same_bits(layer.w, tensors[f"layers.{index}.w"])
-            assert_same_bits(layer.b, tensors[f"layers.{index}.b"])
+            check_that_it_goes_on(loaded, path.with_name("again"))
+
+
+def check_that_it_goes_on(loaded: bp.Trainer | bp.Population, path: Path) -> None:
+    """What a file holds of a run is written again, and learns from data that suit it, or refuses them."""
+    loaded.save(path)
+    again: Any = type(loaded).load(path)
+    loaded.save(path.with_name("third"))
+    assert path.read_bytes() == path.with_name("third").read_bytes()
+    sizes = again.sizes if isinstance(again, bp.Population) else again.network.sizes
+    if max(sizes) > 1000:
+        return
+    x, t = np.ones((6, sizes[0])), np.full((6, sizes[-1]), 1 / sizes[-1])
+    go_on = again.resume if isinstance(again, bp.Population) else again.fit
+    epoch = again.history.loss.shape[-1] if isinstance(again, bp.Population) else again.epoch
+    with warnings.catch_warnings(), contextlib.suppress(ValueError, FloatingPointError):
+        warnings.simplefilter("ignore", RuntimeWarning)  # networks that diverge
+        go_on(x, t, until_epoch=epoch + 1)
+    repr(again)
+    again.save(path)
 
 
 @st.composite
@@ -105,6 +130,20 @@ def changed_headers(draw: st.DrawFn) -> bytes:
     return whole(header, data + draw(st.sampled_from([b"", b"", b"\0"])))
 
 
+@st.composite
+def changed_numbers(draw: st.DrawFn) -> bytes:
+    """Some numbers of one tensor or another, of which most say where a run stands."""
+    header, data = parts(draw(st.sampled_from(CONTENTS)))
+    names, changed = [name for name in header if name != "__metadata__"], bytearray(data)
+    for _ in range(draw(st.integers(1, 3))):
+        entry = header[draw(st.sampled_from(names))]
+        begin, end = entry["data_offsets"]
+        found = np.frombuffer(changed, DTYPES[entry["dtype"]], (end - begin) // SIZES[entry["dtype"]], begin)
+        if len(found):
+            found[draw(position) % len(found)] = draw(st.sampled_from(NUMBERS)) if found.dtype.kind == "f" else 2
+    return whole(header, bytes(changed))
+
+
 @given(changed_bytes())
 @settings(max_examples=EXAMPLES)
 @example(CONTENTS[0])
@@ -116,6 +155,12 @@ def test_changed_bytes(path: Path, content: bytes) -> None:
 @given(changed_headers())
 @settings(max_examples=EXAMPLES)
 def test_changed_headers(path: Path, content: bytes) -> None:
+    check(path, content)
+
+
+@given(changed_numbers())
+@settings(max_examples=EXAMPLES // 2)
+def test_changed_numbers(path: Path, content: bytes) -> None:
     check(path, content)
 
 

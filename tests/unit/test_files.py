@@ -25,7 +25,21 @@ from backpropc import _files, _safetensors, io
 from backpropc.history import Measured
 from helpers import assert_same_bits
 from oracle.optimizers import CASES
-from safetensors_files import parts, reference, whole, with_configuration, with_header
+from safetensors_files import (
+    configuration,
+    header,
+    metadata,
+    parts,
+    reference,
+    replaced,
+    tensor,
+    text_of,
+    value_of,
+    whole,
+    with_configuration,
+    with_header,
+    within,
+)
 
 FILES = Path(__file__).resolve().parents[1] / "files"
 X, T = np.random.default_rng(1).normal(size=(23, 5)), np.random.default_rng(2).uniform(size=(23, 3))
@@ -115,7 +129,9 @@ def test_a_trainer_without_a_step_comes_back(path: Path) -> None:
         assert saved(bp.Trainer.load(path), path) == content
 
 
-@pytest.mark.parametrize("name", sorted(file.name for file in FILES.glob("*.safetensors")))
+@pytest.mark.parametrize(
+    "name", sorted(file.name for file in FILES.glob("*.safetensors") if "population" not in file.name)
+)
 def test_files_of_each_format_stay_readable(name: str) -> None:
     """Those of the formats before, too: see tests/files/README.md."""
     tensors = load_file(FILES / name)
@@ -143,7 +159,7 @@ def test_files_of_each_format_stay_readable(name: str) -> None:
 
 def test_every_format_has_its_files() -> None:
     for version in range(1, io.VERSION + 1):
-        for kind in ("network", "trainer"):
+        for kind in ("network", "trainer", "population"):
             assert (FILES / f"format-{version}-{kind}.safetensors").is_file()
 
 
@@ -623,52 +639,8 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def text_of(content: bytes) -> bytes:
-    return content[8 : 8 + int.from_bytes(content[:8], "little")]
-
-
-def replaced(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
-    """In the header's text."""
-
-    def change(content: bytes) -> bytes:
-        text = text_of(content)
-        assert old in text
-        return whole(text.replace(old, new, 1), content[8 + len(text) :])
-
-    return change
-
-
-def header(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
-    return lambda content: with_header(content, change)
-
-
-def configuration(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
-    return lambda content: with_configuration(content, change)
-
-
-def tensor(name: str, **entries: Any) -> Callable[[bytes], bytes]:
-    return header(lambda h: h[name].update(entries))
-
-
-def metadata(**entries: Any) -> Callable[[bytes], bytes]:
-    return header(lambda h: h["__metadata__"].update(entries))
-
-
-def within(section: str, **entries: Any) -> Callable[[bytes], bytes]:
-    return configuration(lambda c: c[section].update(entries))
-
-
 def layer(**entries: Any) -> Callable[[bytes], bytes]:
     return configuration(lambda c: c["network"]["layers"][1].update(entries))
-
-
-def value_of(name: str, value: float) -> Callable[[bytes], bytes]:
-    def change(content: bytes) -> bytes:
-        entries, data = parts(content)
-        begin = entries[name]["data_offsets"][0]
-        return whole(entries, data[:begin] + np.float32(value).tobytes() + data[begin + 4 :])
-
-    return change
 
 
 def gap(content: bytes) -> bytes:
@@ -994,7 +966,9 @@ def test_networks_of_a_population_take_little_more_each(path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such account of a process's memory")
-@pytest.mark.parametrize(("n", "epochs", "metrics"), [(50_000, 1, 100), (100_000, 1, 1), (1000, 100, 50), (2, 500_000, 5)])
+@pytest.mark.parametrize(
+    ("n", "epochs", "metrics"), [(50_000, 1, 100), (100_000, 1, 1), (1000, 100, 50), (2, 500_000, 5)]
+)
 def test_a_populations_metrics_take_little_more_than_their_size(path: Path, n: int, epochs: int, metrics: int) -> None:
     population = bp.Population([1, 1], n=n, seed=0)
     population.fit(np.ones((1, 1)), np.ones((1, 1)), optimizer=bp.SGD(0.1))
