@@ -39,7 +39,7 @@ def model(content: bytes) -> bool:
     """A model file is refused with a ValueError that names it, or is what the reference reads, and is written again."""
     path = at("model", content)
     taken = False
-    for load in (bp.Network.load, bp.Trainer.load, load_model):
+    for load in (bp.Network.load, bp.Trainer.load, bp.Population.load, load_model):
         try:
             loaded: Any = load(path)
         except ValueError as error:
@@ -48,6 +48,9 @@ def model(content: bytes) -> bool:
         taken = True
         tensors = reference(content)
         assert tensors is not None, "the reference refuses it"
+        if isinstance(loaded, bp.Population):
+            population(loaded, tensors, path + "-again")
+            continue
         if isinstance(loaded, bp.Trainer):
             assert_same_bits(np.array(loaded.history.loss), tensors["history.loss"])
             again = path + "-again"
@@ -61,6 +64,17 @@ def model(content: bytes) -> bool:
         assert np.isfinite(network.parameters).all()
         str(network.summary())
     return taken
+
+
+def population(loaded: bp.Population, tensors: dict[str, np.ndarray], again: str) -> None:
+    """It is what the reference reads, of finite numbers, and is written and read again."""
+    assert_same_bits(loaded.parameters, tensors["parameters"])
+    assert np.isfinite(loaded.parameters).all()
+    for i, layer in enumerate(loaded[0].layers):
+        assert layer.mask is None or not layer.w[~layer.mask].any(), i
+    loaded.save(again)
+    assert_same_bits(bp.Population.load(again).parameters, loaded.parameters)
+    repr(loaded.history)
 
 
 def onnx(content: bytes) -> bool:

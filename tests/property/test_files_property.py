@@ -20,7 +20,8 @@ import backpropc as bp
 from helpers import assert_same_bits
 from safetensors_files import parts, reference, whole
 
-FILES = sorted((Path(__file__).resolve().parents[1] / "files").glob("*.safetensors"))
+TESTS = Path(__file__).resolve().parents[1]
+FILES = sorted([*(TESTS / "files").glob("*.safetensors"), *(TESTS / "fuzz/corpus/model").glob("population*")])
 CONTENTS = [file.read_bytes() for file in FILES]
 EXAMPLES = int(os.environ.get("BACKPROPC_TEST_FUZZ", "1000"))
 
@@ -41,13 +42,19 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check(path: Path, content: bytes) -> None:
     """A file that loads is one that the reference reads, with the same numbers."""
     path.write_bytes(content)
-    for load in (bp.Network.load, bp.Trainer.load):
+    for load in (bp.Network.load, bp.Trainer.load, bp.Population.load):
         try:
             loaded: Any = load(path)
         except ValueError:
             continue
         tensors = reference(content)
         assert tensors is not None, "the reference refuses it"
+        if isinstance(loaded, bp.Population):
+            assert_same_bits(loaded.parameters, tensors["parameters"])
+            assert np.isfinite(loaded.parameters).all()
+            loaded.save(path)
+            bp.Population.load(path)
+            continue
         if isinstance(loaded, bp.Trainer):
             assert_same_bits(np.array(loaded.history.loss), tensors["history.loss"])
             loaded.save(path)

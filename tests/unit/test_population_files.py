@@ -1,0 +1,209 @@
+"""A population's file comes back whole, and is refused unless `save` could have written it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import backpropc as bp
+from helpers import assert_same_bits
+from safetensors_files import DTYPES, parts, reference, whole, with_configuration, with_header
+
+Change = Callable[[bytes], bytes]
+
+X = np.random.default_rng(1).normal(size=(9, 3)).astype("float32")
+T = np.random.default_rng(2).uniform(size=(9, 2)).astype("float32")
+N = 9
+
+
+def in_a_run() -> bp.Population:
+    """Of networks side by side, trained with all that a file can have of those."""
+    population = bp.Population([3, 2, 2], N, seed=0)
+    rates = np.linspace(0.1, 0.3, N)
+    stopping = bp.EarlyStopping(patience=2)
+    population.fit(
+        X, T, optimizer=bp.Adam(rates), batch_size=4, epochs=3, validation_data=(X, T), early_stopping=stopping
+    )
+    return population
+
+
+def masked() -> bp.Population:
+    """Of networks one after the other, with all that a file can have of those alone."""
+    mask = np.array([[1, 0], [1, 1], [0, 1]])
+    population = bp.Population([bp.Dense(3, 2, mask=mask), bp.Dense(2, 2, "logistic")], N, seed=0)
+    population.fit(X, T, optimizer=bp.SGD(0.1), epochs=2, metrics=["r2"])
+    return population
+
+
+MADE = {"in a run": in_a_run, "masked": masked}
+
+
+@pytest.fixture(scope="module")
+def contents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder, found = tmp_path_factory.mktemp("files"), {}
+    for name, make in MADE.items():
+        make().save(folder / name)
+        found[name] = (folder / name).read_bytes()
+    return found
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "population"
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_was_written_is_read_and_written_again(path: Path, contents: dict[str, bytes], name: str) -> None:
+    content = contents[name]
+    path.write_bytes(content)
+    loaded = bp.Population.load(path)
+    loaded.save(path)
+    assert path.read_bytes() == content
+    tensors = reference(content)
+    assert tensors is not None
+    assert_same_bits(tensors["parameters"], loaded.parameters)
+    assert_same_bits(tensors["history.loss"], loaded.history.loss)
+
+
+@pytest.mark.parametrize("n", [3, 40])
+def test_a_run_without_a_step_comes_back(path: Path, n: int) -> None:
+    """As Ctrl-C leaves it that comes before the first step: its optimizers have no numbers yet."""
+    population, other = (bp.Population([3, 2], n, seed=0) for _ in range(2))
+    population.fit(X, T, optimizer=bp.Adam(), epochs=0, checkpoint=path)
+    loaded = bp.Population.load(path)
+    loaded.resume(X, T, until_epoch=2)
+    other.fit(X, T, optimizer=bp.Adam(), epochs=2)
+    assert_same_bits(loaded.parameters, other.parameters)
+
+
+def test_a_run_of_which_some_have_not_begun_comes_back(path: Path) -> None:
+    """One is interrupted while the others wait for their turn."""
+    population = bp.Population([3, 2], 3, seed=0)
+
+    def stop(state: bp.State) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        population.fit(X, T, optimizer=bp.SGD(0.1, momentum=0.5), epochs=2, callbacks=[stop], checkpoint=path)
+    loaded, other = bp.Population.load(path), bp.Population([3, 2], 3, seed=0)
+    assert [len(each.epoch) for each in loaded.history] == [1, 0, 0]
+    loaded.resume(X, T)
+    other.fit(X, T, optimizer=bp.SGD(0.1, momentum=0.5), epochs=2)
+    assert_same_bits(loaded.parameters, other.parameters)
+
+
+def test_a_population_that_diverged_comes_back(path: Path) -> None:
+    population = bp.Population([3, 2], 3, "identity", seed=0)
+    with pytest.warns(RuntimeWarning, match="the loss of 1 of 3 networks was not finite"):
+        population.fit(X, T, optimizer=bp.SGD([0.1, 1e15, 0.2]), epochs=9)
+    assert np.isfinite(population.parameters).all(), "as before that step"
+    population.save(path)
+    assert bp.Population.load(path).diverged.tolist() == [False, True, False]
+
+
+def test_what_cannot_be_loaded_is_not_saved(path: Path) -> None:
+    population = masked()
+    population.parameters[1, 1] = 0.5
+    with pytest.raises(ValueError, match=r"masks\.0 leaves out weights that are not 0"):
+        population.save(path)
+    population.parameters[1, 1] = np.inf
+    with pytest.raises(ValueError, match="parameters of network 1 has values that are not finite"):
+        population.save(path)
+    assert not path.exists()
+
+
+def value(name: str, at: int, number: float) -> Change:
+    """Another number in a tensor."""
+
+    def change(content: bytes) -> bytes:
+        header, data = parts(content)
+        begin, end = header[name]["data_offsets"]
+        array = np.frombuffer(data[begin:end], DTYPES[header[name]["dtype"]]).copy()
+        array[at] = number
+        return whole(header, data[:begin] + array.tobytes() + data[end:])
+
+    return change
+
+
+def configuration(change: Callable[[dict[str, Any]], object]) -> Change:
+    return lambda content: with_configuration(content, change)
+
+
+def run(**entries: Any) -> Change:
+    return configuration(lambda c: c["run"].update(entries))
+
+
+def argument(name: str, entry: Any) -> Change:
+    return configuration(lambda c: c["run"]["arguments"].update({name: entry}))
+
+
+def tensor(name: str, **entries: Any) -> Change:
+    return lambda content: with_header(content, lambda h: h[name].update(entries))
+
+
+BAD: dict[str, tuple[Change, str]] = {
+    "nan": (value("parameters", 0, np.nan), "parameters of network 0 has values that are not finite"),
+    "infinite": (value("parameters", -1, -np.inf), "parameters of network 8 has values that are not finite"),
+    "mask of 2": (value("masks.0", 0, 2), r"masks\.0 has the value 2; it must be 0 or 1"),
+    "other mask": (value("masks.0", 0, 0), r"masks\.0 leaves out weights that are not 0"),
+    "half a seed": (value("seeds", 0, 0.5), "seeds must hold whole numbers of at least 0"),
+    "large seed": (value("run.seeds", 0, 2.0**32), r"run\.seeds must hold numbers below 2\*\*32"),
+    "nan epochs": (value("run.epochs", 0, np.nan), r"run\.epochs must hold whole numbers of at least 0"),
+    "negative steps": (value("run.step_count", 0, -1), r"run\.step_count must hold whole numbers of at least 0"),
+    "many steps": (value("run.step_count", 0, 2.0**53), r"run\.step_count must hold whole numbers of at least 0"),
+    "many epochs": (value("run.epochs", 0, 4), "epochs must be at most those of the history"),
+    "many validated": (value("run.validated", 0, 4), "validated must be at most epochs"),
+    "far position": (value("run.position", 0, 12), "position at most samples"),
+    "odd position": (value("run.position", 0, 3), "position must be a multiple of batch_size"),
+    "half ended": (value("run.ended", 0, 0.5), r"run\.ended must hold 0 or 1"),
+    "nan diverged": (value("run.diverged", 0, np.nan), r"run\.diverged must hold 0 or 1"),
+    "nan least": (value("run.least", 0, np.nan), r"run\.least has values that are nan"),
+    "nan loss": (value("run.epoch_loss", 0, np.nan), r"run\.epoch_loss has values that are nan"),
+    "nan state": (value("run.optimizer", 0, np.nan), r"run\.optimizer has values that are nan"),
+    "some of the best": (value("run.best", 0, np.nan), r"run\.best has values that are not finite"),
+    "infinite best": (value("run.best", 0, np.inf), r"run\.best has values that are not finite"),
+    "no networks": (configuration(lambda c: c["population"].update(n=0)), "n is 0; it must be at least 1"),
+    "more networks": (configuration(lambda c: c["population"].update(n=N + 1)), "parameters has shape"),
+    "many networks": (configuration(lambda c: c["population"].update(n=2**62)), "parameters has shape"),
+    "n is true": (configuration(lambda c: c["population"].update(n=True)), "n is True; it must be an integer"),
+    "further keys": (configuration(lambda c: c["population"].update(m=1)), "the keys of population have 'm'"),
+    "other": (configuration(lambda c: c.update(m=1)), "the keys of configuration have 'm'"),
+    "until": (run(until=-1), "run: until is -1; it must be at least 0"),
+    "epochs": (run(epochs=2**40), r"history\.loss has shape \[9, 3\]; it must be \[9, 1099511627776\]"),
+    "best": (run(has_best=0), "run: has_best is 0; it must be True or False"),
+    "no best": (run(has_best=False), r"its tensors have 'run\.best', which does not belong there"),
+    "metrics": (run(metrics=["r2", "r2"]), "the names must differ"),
+    "arguments": (run(arguments=[]), r"run: arguments is \[\]; it must be an object"),
+    "all and each": (argument("l2", {"all": 0, "each": [0] * N}), "it must be an object of 'all' or of 'each'"),
+    "each": (argument("l2", {"each": 3}), "'each' must be a list"),
+    "of two": (argument("batch_size", {"each": [4, 4]}), "batch_size has 2 values; it must be one for all, or 9"),
+    "own loss": (argument("loss", {"all": {"custom": "f"}}), "loss is 'f', the user's own; say what that is"),
+    "unknown loss": (argument("loss", {"all": "os.system"}), r"loss is 'os\.system'; it must be one of"),
+    "batch size": (argument("batch_size", {"all": -(2**70)}), "batch_size is -1180591620717411303424; it must be"),
+    "state of none": (tensor("run.optimizer", shape=[N, 0]), r"tensor run\.optimizer has data_offsets"),
+    "half a state": (tensor("run.optimizer", shape=[N, 15]), r"it must have a row of numbers for each network"),
+    "small state": (
+        argument("optimizer", {"all": {"name": "Adam", "amsgrad": True}}),
+        r"run\.optimizer has 28 numbers for network 0; its optimizer has 42",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_wrong_file_is_refused(path: Path, contents: dict[str, bytes], name: str) -> None:
+    change, message = BAD[name]
+    path.write_bytes(change(contents["masked" if "mask" in name or name == "metrics" else "in a run"]))
+    with pytest.raises(ValueError, match=f"^{str(path)!r} cannot be loaded: .*{message}"):
+        bp.Population.load(path)
+
+
+def test_a_file_cut_anywhere_is_refused(path: Path, contents: dict[str, bytes]) -> None:
+    content = contents["masked"]
+    for end in range(len(content)):
+        path.write_bytes(content[:end])
+        with pytest.raises(ValueError, match="cannot be loaded"):
+            bp.Population.load(path)
