@@ -45,14 +45,16 @@ COUNTS = ("step_count", "samples", "position")
 
 def save_population(population: Population, path: object) -> None:
     """Write a population to a file; see `Population.save`."""
-    _check_finite(population)
     configuration: dict[str, Any] = {
         "network": _network_configuration(population._shape),
         "population": {"n": population.n},
     }
     tensors: dict[str, FloatArray] = {"parameters": population.parameters, "seeds": _halves(population.seeds)}
-    masks = ((i, layer.mask) for i, layer in enumerate(population._shape.layers))
-    tensors.update({f"masks.{i}": mask for i, mask in masks if mask is not None})
+    _require_finite(population.parameters)
+    for i, layer in enumerate(population._shape.layers):
+        if layer.mask is not None:
+            _check_masked(population, i, layer.mask)
+            tensors[f"masks.{i}"] = layer.mask
     run = population._run
     if run is not None:
         names = list(dict.fromkeys(name for each in run.states.metrics for name in each.names))
@@ -109,24 +111,13 @@ def load_population(cls: type[AnyPopulation], path: object, custom: object = Non
             file.expect(expected)
         population = cls.__new__(cls)
         population._adopt(Network._of_zeros(plans, dtype), _seeds(file, "seeds", n))
-        for i, shape in of_mask.items():
-            mask = np.empty(shape, np.uint8)
-            file.read_into(f"masks.{i}", mask)
-            population._shape.layers[i].mask = mask
         file.read_into("parameters", population.parameters)
+        _require_finite(population.parameters)
+        for i in of_mask:
+            _read_mask(file, population, i)
         if settings is not None:
             population._run = _read_run(file, population, settings, slots)
-        _check_finite(population)
         return population
-
-
-def _check_finite(population: Population) -> None:
-    """Refuse parameters that are not finite, but those of networks that diverged in the run."""
-    bad = ~np.isfinite(population.parameters).all(axis=1)
-    if population._run is not None:
-        bad &= ~population._run.states.diverged
-    if bad.any():
-        raise ValueError(f"network {np.argmax(bad)} has parameters that are not finite; they must be")
 
 
 def _configuration(file: File) -> dict[str, Any]:
@@ -225,6 +216,31 @@ def _standing_names() -> tuple[str, ...]:
     return (*COUNTS, "epoch_loss", "epoch_weight", "former_loss")
 
 
+def _read_mask(file: File, population: Population, i: int) -> None:
+    layer, name = population._shape.layers[i], f"masks.{i}"
+    mask = np.empty(layer.w.shape, np.uint8)
+    file.read_into(name, mask)
+    if mask.max() > 1:
+        raise ValueError(f"{name} has the value {mask.max()}; it must be 0 or 1")
+    _check_masked(population, i, mask != 0)
+    layer.mask = mask
+
+
+def _check_masked(population: Population, i: int, mask: FloatArray) -> None:
+    """Refuse weights where the mask of a layer says that there are none."""
+    left_out = np.zeros(population.n_parameters, np.bool_)
+    population._shape._split(left_out)[i][0][...] = ~mask
+    if population.parameters[:, left_out].any():
+        raise ValueError(f"masks.{i} leaves out weights that are not 0")
+
+
+def _require_finite(parameters: FloatArray) -> None:
+    """Refuse networks that are none; those that diverged are as they were before that step, and finite too."""
+    bad = np.flatnonzero(~np.isfinite(parameters).all(axis=1))
+    if len(bad):
+        raise ValueError(f"parameters of network {bad[0]} has values that are not finite; parameters must be")
+
+
 def _read_run(file: File, population: Population, settings: dict[str, Any], slots: int) -> Run:
     n, longest = population.n, settings["epochs"]
     run = Run(population, settings["arguments"], _seeds(file, "run.seeds", n), settings["until"])
@@ -232,36 +248,55 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
     columns = {name: np.empty(n) for name in (*COLUMNS, *_standing_names())}
     for name, column in columns.items():
         file.read_into(f"run.{name}", column)
-    for name in ("epochs", "validated", "waited", *COUNTS):
-        _require_whole(columns[name], f"run.{name}")
-    for name, most in (("epochs", float(longest)), ("validated", columns["epochs"]), ("position", columns["samples"])):
-        if (columns[name] > most).any():
-            raise ValueError(
-                f"run.{name} has numbers that are too large for the history, or for the samples of an epoch"
-            )
-    for name in ("ended", "diverged"):
-        if not np.isin(columns[name], (0.0, 1.0)).all():
-            raise ValueError(f"run.{name} must hold nothing but 0 and 1")
-    if np.isnan(columns["least"]).any():
-        raise ValueError("run.least has values that are nan")
+    _check_columns(columns, run, longest)
     states.standing = {name: columns[name] for name in _standing_names()}
     states.validated, states.waited = columns["validated"].astype(int).tolist(), columns["waited"].astype(np.int64)
     states.ended, states.diverged, states.least = columns["ended"] != 0, columns["diverged"] != 0, columns["least"]
     state = np.empty((n, slots * population.n_parameters), population.dtype)
     file.read_into("run.optimizer", state)
+    if np.isnan(state).any():
+        raise ValueError("run.optimizer has values that are nan; an optimizer's state must not")
     if settings["has_best"]:
-        states.best = np.empty_like(population.parameters)
-        file.read_into("run.best", states.best)
+        states.best = _read_best(file, population)
     names, ends = [f"metrics.{i}" for i in range(len(settings["metrics"]))], columns["epochs"].astype(np.int64)
     losses, val_losses = _read_tables(file, ["history.loss", "history.val_loss"], ends, longest)
     states.metrics = Measured.of_members(settings["metrics"], _read_tables(file, names, ends, longest), ends)
     for i, epochs in enumerate(ends.tolist()):
-        width = len(run.members[i].like._core.optimizer_state())
+        width = len(run.members[i].like._core.optimizer_state()) if states.standing["step_count"][i] else 0
         if width > state.shape[1]:
             raise ValueError(f"run.optimizer has {state.shape[1]} numbers for network {i}; its optimizer has {width}")
-        states.optimizer[i] = state[i, :width] if states.standing["step_count"][i] else state[i, :0]
+        states.optimizer[i] = state[i, :width]
         states.losses[i], states.val_losses[i] = losses[i, :epochs].copy(), val_losses[i, :epochs].copy()
     return run
+
+
+def _check_columns(columns: dict[str, FloatArray], run: Run, longest: int) -> None:
+    """Refuse numbers with which no run stands anywhere."""
+    for name in ("epochs", "validated", "waited", *COUNTS):
+        _require_whole(columns[name], f"run.{name}")
+    for name in ("ended", "diverged"):
+        if not np.isin(columns[name], (0.0, 1.0)).all():
+            raise ValueError(f"run.{name} must hold 0 or 1")
+    for name, column in columns.items():
+        if np.isnan(column).any():
+            raise ValueError(f"run.{name} has values that are nan; it must have none")
+    if (columns["epochs"] > longest).any() or (columns["position"] > columns["samples"]).any():
+        raise ValueError("run: epochs must be at most those of the history, and position at most samples")
+    if (columns["validated"] > columns["epochs"]).any():
+        raise ValueError("run: validated must be at most epochs")
+    batch_sizes = np.array([float(min(member.like.batch_size, 2**53)) for member in run.members])
+    within = columns["position"] != columns["samples"]
+    if (columns["position"] % batch_sizes)[within].any():
+        raise ValueError("run: position must be a multiple of batch_size")
+
+
+def _read_best(file: File, population: Population) -> FloatArray:
+    """Return each network's best parameters, nan for one that has none yet."""
+    best = np.empty_like(population.parameters)
+    file.read_into("run.best", best)
+    if not (np.isfinite(best).all(axis=1) | np.isnan(best).all(axis=1)).all():
+        raise ValueError("run.best has values that are not finite; parameters must be")
+    return best
 
 
 def _read_tables(file: File, names: Sequence[str], epochs: NDArray[np.int64], longest: int) -> FloatArray:

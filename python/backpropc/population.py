@@ -672,8 +672,8 @@ class Population:
         TypeError
             `path` is not a path, or an argument of the run is something that no file can hold.
         ValueError
-            There are too many different arguments for a file's header, or a network that did not diverge in the run has
-            parameters that are not finite.
+            There are too many different arguments for a file's header; parameters are not finite, or not 0 where a mask
+            leaves a weight out.
         OSError
             The folder is missing or read-only, the disk is full, and so on.
         """

@@ -22,7 +22,8 @@ import backpropc as bp
 from helpers import assert_same_bits
 from safetensors_files import DTYPES, parts, reference, whole
 
-FILES = sorted((Path(__file__).resolve().parents[1] / "files").glob("*.safetensors"))
+TESTS = Path(__file__).resolve().parents[1]
+FILES = sorted([*(TESTS / "files").glob("*.safetensors"), *(TESTS / "fuzz/corpus/model").glob("population*")])
 CONTENTS = [file.read_bytes() for file in FILES]
 NUMBERS = (0.0, 1.0, -1.0, 3.0, 0.5, 1e6, 2.0**53 - 1, 1e38, np.nan, np.inf, -np.inf)
 SIZES = {name: np.dtype(dtype).itemsize for name, dtype in DTYPES.items()}
