@@ -92,7 +92,7 @@ class Server:
         """Tell of each test how long it takes, and which mutants it reaches."""
         if os.fork() == 0:
             core.choose(-1)
-            for i, failed, seconds in self.run([items[at] for at in wanted], [600] * len(wanted)):
+            for i, failed, seconds in self.run([items[at] for at in wanted], [120] * len(wanted)):
                 self.answer(test=wanted[i], failed=failed, seconds=seconds, reached=sorted(core.take_reached()))
             os._exit(0)
         os.wait()
