@@ -672,7 +672,8 @@ class Population:
         TypeError
             `path` is not a path, or an argument of the run is something that no file can hold.
         ValueError
-            A parameter is not finite, or there are too many different arguments for a file's header.
+            There are too many different arguments for a file's header; parameters are not finite, or not 0 where a mask
+            leaves a weight out.
         OSError
             The folder is missing or read-only, the disk is full, and so on.
         RuntimeError
