@@ -369,6 +369,29 @@ print(alive, refused, same, os.path.exists(sys.argv[1]))
     assert said == "True [True, True, True, True] True False"
 
 
+def test_a_mask_is_read_while_another_thread_replaces_it() -> None:
+    """Not from memory that has been given back: no other value than the mask's is seen there, in thousands of looks."""
+    said = output_of(
+        """
+sys.setswitchinterval(1e-6)
+layer = bp.Network([30, 150], seed=0).layers[0]
+mask, ended = np.ones((30, 150), bool), []
+layer.mask = mask
+def change():
+    while not ended:
+        layer.mask = mask
+thread = threading.Thread(target=change)
+thread.start()
+try:
+    print(all(layer.mask.all() for _ in range(5000)))
+finally:
+    ended.append(1)
+    thread.join()
+"""
+    )
+    assert said == "True"
+
+
 ENDLESS = {
     "the core": "bp.Network([300, 400, 200], seed=0).fit(x, t, optimizer=bp.SGD(0.01), batch_size=128, epochs=10**9)",
     "own functions": "bp.Network([300, 20, 200], OWN, seed=0).fit(x, t, optimizer=bp.SGD(0.01), epochs=10**9)",
