@@ -62,8 +62,9 @@ using Mask = std::optional<Array<std::uint8_t>>;
 template <class T>
 Mask mask(const Network<T>& network, Size l) {
   const Layer& layer = network.layers().at(l);
-  if (layer.mask == nullptr) return std::nullopt;
-  return Array<std::uint8_t>({layer.fan_in, layer.fan_out}, layer.mask->data());
+  const auto kept = layer.mask;  // whatever another thread, or a finalizer, sets meanwhile
+  if (kept == nullptr) return std::nullopt;
+  return copied(kept->data(), layer.fan_in, layer.fan_out);
 }
 
 template <class T>

@@ -98,7 +98,7 @@ class Cluster:
         for attempt in range(1, MOST_ATTEMPTS + 1):
             try:
                 data = self._send(Data.of(work), again=attempt > 1)
-            except OSError:  # a worker died on the way
+            except (OSError, ValueError):  # a worker died on the way; a ValueError is Dask's where it was the last
                 if attempt == MOST_ATTEMPTS:
                     raise
                 continue

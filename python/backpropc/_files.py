@@ -64,7 +64,7 @@ def write_whole(path: str, parts: Iterable[Any]) -> None:
     """
     check_writable(path)
     path = os.path.realpath(path)
-    try:
+    with _named(path):
         with _new_file(path) as file:
             if os.path.exists(path) and hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), stat.S_IMODE(os.stat(path).st_mode))
@@ -73,6 +73,13 @@ def write_whole(path: str, parts: Iterable[Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         _sync_folder(os.path.dirname(path))
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Let an error of the system say in which file it came."""
+    try:
+        yield
     except OSError as error:
         if error.filename is None:
             error.filename = path
@@ -189,4 +196,5 @@ def open_to_read(path: str) -> Iterator[BinaryIO]:
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError(f"{path!r} is not a regular file")
-        yield file
+        with _named(path):
+            yield file

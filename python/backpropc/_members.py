@@ -219,6 +219,15 @@ class States:
                 self.best = np.full_like(parameters, np.nan)
             self.best[some] = part.best
 
+    def see(self, member: int, seen: Seen | None, like: FloatArray) -> None:
+        """Take in what a member's early stopping has seen of a fit that goes on; parameters are like these."""
+        self.least[member], self.waited[member] = (np.inf, 0) if seen is None else (seen.least, seen.waited)
+        best = None if seen is None else seen.best
+        if self.best is None and best is not None:
+            self.best = np.full((len(self.least), len(like)), np.nan, like.dtype)
+        if self.best is not None:
+            self.best[member] = np.nan if best is None else best
+
     def standing_of(self, member: int) -> dict[str, float]:
         """Return where one member stands, counts as ints."""
         counts = ("step_count", "samples", "position")
@@ -448,7 +457,7 @@ def train_alone(network: Network, member: Member, i: int, seed: int, states: Sta
     rule = work.early_stopping
     if rule is not None and states.least[i] < np.inf:
         monitor = rule.monitor or ("loss" if work.validation_data is None else "val_loss")
-        best = None if states.best is None else states.best[i].copy()
+        best = None if states.best is None or np.isnan(states.best[i]).any() else states.best[i].copy()
         trainer._seen = Seen(rule, monitor, float(states.least[i]), int(states.waited[i]), best)
     before = trainer.epoch
     try:
@@ -469,8 +478,7 @@ def train_alone(network: Network, member: Member, i: int, seed: int, states: Sta
         states.losses[i], states.val_losses[i] = now["losses"], now["validation_losses"]
         states.optimizer[i] = now["optimizer_state"]
         states.metrics[i], states.validated[i] = trainer._metrics, trainer._validated
-        if trainer._seen is not None:
-            states.least[i], states.waited[i] = trainer._seen.least, trainer._seen.waited
+        states.see(i, trainer._seen, like=network.parameters)
         work.shown(trainer.epoch - before)
 
 

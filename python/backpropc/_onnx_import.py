@@ -282,7 +282,8 @@ class _Reader:
         values = [self._values.get(name) for name in self._outputs]
         ends = [value for value in values if isinstance(value, Expression)]
         if not ends or not self._layers or not all(value == LABEL or isinstance(value, Expression) for value in values):
-            raise ValueError(f"source: its outputs, {', '.join(self._outputs)}, are not those of dense layers")
+            found = ", ".join(map(str, self._outputs))  # a name that is not UTF-8 is bytes to an older protobuf
+            raise ValueError(f"source: its outputs, {found}, are not those of dense layers")
         for end in ends:
             self._end_layer(end, "the output")
         dtypes = {array.dtype for layer in self._layers for array in (layer.w, layer.b) if array is not None}

@@ -232,6 +232,7 @@ class Seen:
     least: float = math.inf  # of what is monitored, its sign turned where more is better
     waited: int = 0
     best: FloatArray | None = None  # the parameters that gave the least
+    is_over: bool = False  # whether the fit was to end, which what raised after that epoch may have kept it from
 
 
 class Stopper:
@@ -245,11 +246,14 @@ class Stopper:
         self._sign = -1.0 if rule._maximizes(monitor) else 1.0
         goes_on = seen is not None and (seen.rule, seen.monitor) == (rule, monitor)
         self.seen = cast(Seen, seen) if goes_on else Seen(rule, monitor)
+        self.seen.is_over |= self._is_out_of_patience()  # of a file it is not known
         self._end = math.inf if rule.time_limit is None else time.monotonic() + rule.time_limit
 
     def after_epoch(self, values: Mapping[str, float]) -> bool:
         """Look at an epoch's numbers; return whether the fit is to end."""
         rule, seen = self._rule, self.seen
+        if seen.monitor not in values:  # a metric that has just raised
+            return False
         value = self._sign * values[seen.monitor]
         if value < seen.least - (rule.min_delta if seen.least < math.inf else 0.0):
             seen.least, seen.waited = value, 0
@@ -257,8 +261,11 @@ class Stopper:
                 seen.best = self._network.parameters.copy()
         else:
             seen.waited += 1
-        out_of_patience = rule.patience is not None and seen.waited >= rule.patience
-        return out_of_patience or self._generalizes_worse(value) or time.monotonic() >= self._end
+        seen.is_over = self._is_out_of_patience() or self._generalizes_worse(value)
+        return seen.is_over or time.monotonic() >= self._end
+
+    def _is_out_of_patience(self) -> bool:
+        return self._rule.patience is not None and self.seen.waited >= self._rule.patience
 
     def _generalizes_worse(self, value: float) -> bool:
         threshold = self._rule.generalization_loss
@@ -321,7 +328,7 @@ class Watch:
         self._paced: list[Any] = [callback for callback in by_epoch if hasattr(callback, "epochs_to_wait")]
         self._every_epoch = every_epoch or stopper is not None or len(by_epoch) > len(self._paced)
         self._at_a_time, self._paused = 1, time.monotonic()  # epochs between pauses for the bar
-        self.stopped = False
+        self.stopped = stopper is not None and stopper.seen.is_over
 
     def begin(self, trainer: Trainer, data: Data | None, until_epoch: int) -> None:
         """Tell the callbacks that wish to know it what is to be trained, before the first step."""
@@ -344,16 +351,19 @@ class Watch:
         self._paused = now
         return self._at_a_time
 
+    def heed(self, values: Mapping[str, float]) -> None:
+        """Let early stopping look at an epoch that has ended."""
+        if self._stopper is not None:
+            self.stopped |= self._stopper.after_epoch(values)
+
     def look(self, state: State, values: Mapping[str, float], epoch_ended: bool) -> None:
-        """Show the run to all whose turn it is; `values` are the latest epoch's."""
+        """Show the run to all others whose turn it is; `values` are the latest epoch's."""
         if epoch_ended:
             self._progress.show(state.epoch, values)
         for callback, every in self._callbacks:
             if epoch_ended if every is None else state.step % every == 0:
                 answer = callback(state)
                 self.stopped |= isinstance(answer, (bool, np.bool_)) and bool(answer)
-        if epoch_ended and self._stopper is not None:
-            self.stopped |= self._stopper.after_epoch(values)
 
     def finish(self) -> None:
         """After a run that ended by itself or was stopped: the best parameters, where they are wanted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -242,7 +243,6 @@ class Population:
         except (MemoryError, ValueError):
             raise MemoryError(f"cannot allocate {size} bytes for {len(seeds)} networks") from None
         self._run: Run | None = None
-        self._is_busy = False
 
     @property
     def parameters(self) -> FloatArray:
@@ -631,12 +631,12 @@ class Population:
         client: Any,
         **data: Any,
     ) -> PopulationHistory:
-        if self._is_busy:
+        training = [threading.get_ident()]
+        if vars(self).setdefault("_training", training) is not training:  # asked and set at once
             raise RuntimeError("population: another thread is training it already; train a copy (population.copy())")
-        resolve_early_stopping(data["early_stopping"])
-        cluster = None if client is None else _cluster_of(client)
-        self._is_busy = True
         try:
+            resolve_early_stopping(data["early_stopping"])
+            cluster = None if client is None else _cluster_of(client)
             if run is not self._run:  # those that diverged in a run do not keep the others from going on
                 refuse_not_finite(self._parameters)
             folds = folds_for(x, data["validation_data"], rows, validation_rows, self.n)
@@ -655,7 +655,7 @@ class Population:
             finally:
                 bar.close()
         finally:
-            self._is_busy = False
+            del vars(self)["_training"]
         run.warn()
         return run.history(first)
 
@@ -676,9 +676,13 @@ class Population:
             leaves a weight out.
         OSError
             The folder is missing or read-only, the disk is full, and so on.
+        RuntimeError
+            Another thread is training the networks.
         """
         from . import _population_files
 
+        if vars(self).get("_training", [threading.get_ident()]) != [threading.get_ident()]:
+            raise RuntimeError("population: another thread is training it; save it afterwards, or by checkpoint=...")
         _population_files.save_population(self, path)
 
     @classmethod

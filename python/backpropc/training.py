@@ -462,21 +462,25 @@ class Trainer:
         if self._is_scheduled:
             self._core.set_learning_rate(cast(float, self.learning_rate))
         try:
-            policy.run(lambda finite: way.run(*stop, finite))
-        except KeyboardInterrupt:  # not where one comes later, to an epoch that early stopping has yet to look at
-            checkpoints.save()
-            raise
-        finally:
-            if self.epoch > before and way.validates:
-                self._validated = self.epoch
-        if self.epoch > before and measures:
-            outputs = {prefix: (each.t, self._network.predict(each.x)) for prefix, each in data.items()}
-            values = {
-                prefix + name: float(measure(*outputs[prefix])) for prefix in data for name, measure in measures.items()
-            }
-            self._metrics.record(self.epoch - 1, values)
+            try:
+                policy.run(lambda finite: way.run(*stop, finite))
+            except KeyboardInterrupt:  # not where one comes later, to an epoch whose metrics are yet to be taken
+                checkpoints.save()
+                raise
+            finally:
+                if self.epoch > before and way.validates:
+                    self._validated = self.epoch
+            if self.epoch > before and measures:
+                self._metrics.record(self.epoch - 1, self._measured(data, measures))
+        finally:  # before anything of the user's may raise again: a fit that goes on must not miss an epoch
+            if self.epoch > before:
+                watch.heed(self._latest())
         if not way.done or self.epoch > before:
             watch.look(self._state(), self._latest(), self.epoch > before)
+
+    def _measured(self, data: dict[str, Data], measures: dict[str, Metric]) -> dict[str, float]:
+        outputs = {prefix: (each.t, self._network.predict(each.x)) for prefix, each in data.items()}
+        return {prefix + name: float(of(*outputs[prefix])) for prefix in data for name, of in measures.items()}
 
     def _through_arrays(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,12 @@ class Batches:
 class Callback:
     """Told of the beginning and of every epoch."""
 
-    def __init__(self, breaking: Breaking) -> None:
-        self.breaking = breaking
+    def __init__(self, breaking: Breaking, begins: bool = True) -> None:
+        self.breaking, self.begins = breaking, begins
 
     def begin(self, *_: object) -> None:
-        self.breaking.call()
+        if self.begins:
+            self.breaking.call()
 
     def __call__(self, state: bp.State) -> None:
         self.breaking.call()
@@ -98,16 +100,24 @@ class Bar:
         self.breaking.call()
 
 
+class BarThatCloses(Bar):
+    """When a fit has closed its bar it has come to its end, and another begins anew."""
+
+    def close(self) -> None:
+        pass
+
+
 def arguments(name: str, breaking: Breaking) -> tuple[dict[str, Any], tuple[Any, ...], dict[str, Any]]:
     """Return a trainer's arguments, and the data and options of its fit."""
     trainer: dict[str, Any] = {}
     data: tuple[Any, ...] = (X, T)
     options: dict[str, Any] = {"validation_data": (X[:7], T[:7])}
+    if name != "progress":  # the loss falls, so the first epoch counts as the best, and the second is the last
+        options["early_stopping"] = bp.EarlyStopping("loss", patience=1, maximize=True)
     if name == "callbacks":
         options["callbacks"] = [Callback(breaking), every_step(breaking.watched(lambda state: None), 3)]
-    elif name == "metrics and early stopping":
-        stopping = bp.EarlyStopping("val_distance", patience=9, maximize=False, restore_best=False)
-        options.update(metrics=[breaking.watched(distance)], early_stopping=stopping)
+    elif name == "metrics":
+        options["metrics"] = [breaking.watched(distance)]
     elif name == "schedule":
         trainer["schedule"] = breaking.watched(lambda epoch: 0.05 / (1 + epoch))
     elif name == "own functions":
@@ -116,8 +126,8 @@ def arguments(name: str, breaking: Breaking) -> tuple[dict[str, Any], tuple[Any,
         )
         trainer["loss"] = bp.Loss(breaking.watched(half_square), breaking.watched(lambda a, t: a - t), "own")
     elif name == "batches":
-        data, options = (Batches(breaking, 6),), {"validation_data": Batches(breaking, 9)}
-    elif name == "progress":
+        data, options["validation_data"] = (Batches(breaking, 6),), Batches(breaking, 9)
+    elif "progress" in name:
         options["progress"] = True
     return trainer, data, options
 
@@ -141,17 +151,18 @@ def after_each_step(name: str) -> tuple[dict[int, np.ndarray], bp.Trainer]:
     return after, trainer
 
 
-@pytest.mark.parametrize(
-    "name", ["callbacks", "metrics and early stopping", "schedule", "own functions", "batches", "progress"]
-)
+BARS = {"progress": Bar, "progress and early stopping": BarThatCloses}
+
+
+@pytest.mark.parametrize("name", ["callbacks", "metrics", "schedule", "own functions", "batches", *BARS])
 def test_every_call_raises_in_turn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     after, whole = after_each_step(name)
     call = 0
     while True:
         call += 1
         breaking = Breaking(call)
-        if name == "progress":
-            monkeypatch.setattr(tqdm.auto, "tqdm", functools.partial(Bar, breaking))
+        if name in BARS:
+            monkeypatch.setattr(tqdm.auto, "tqdm", functools.partial(BARS[name], breaking))
         settings, data, options = arguments(name, breaking)
         trainer = make(settings)
         try:
@@ -169,4 +180,25 @@ def test_every_call_raises_in_turn(name: str, monkeypatch: pytest.MonkeyPatch) -
         assert_same_bits(trainer.network.parameters, whole.network.parameters, what)
         assert trainer.history.loss == whole.history.loss
         assert trainer.history.history["val_loss"] == whole.history.history["val_loss"]
-    assert call > EPOCHS, "there were calls to fail"
+    assert call > 2, "there were calls to fail"
+    assert whole.epoch == (3 if name == "progress" else 2), "early stopping ends the others"
+
+
+def test_a_populations_callback_raises_at_each_of_its_calls(tmp_path: Path) -> None:
+    """Networks trained one after the other, of which one is then in the middle of its epochs."""
+    path = tmp_path / "population"
+    stopping = bp.EarlyStopping("loss", patience=2, maximize=True)
+    options: dict[str, Any] = {"epochs": 5, "early_stopping": stopping}
+    arguments: dict[str, Any] = {"optimizer": bp.SGD(0.05, momentum=0.9), "batch_size": 6}
+    whole = bp.Population([5, 8, 3], 2, seed=0)
+    whole.fit(X, T, **arguments, **options)
+    assert whole.history.loss.shape == (2, 3), "early stopping has ended it"
+    for call in range(1, 7):
+        broken = bp.Population([5, 8, 3], 2, seed=0)
+        with pytest.raises(Broken):
+            broken.fit(X, T, callbacks=[Callback(Breaking(call), begins=False)], **arguments, **options)
+        broken.save(path)
+        for each in (broken, bp.Population.load(path)):
+            each.resume(X, T, early_stopping=stopping)
+            assert_same_bits(each.parameters, whole.parameters, f"call {call}")
+            assert_same_bits(each.history.loss, whole.history.loss, f"call {call}")

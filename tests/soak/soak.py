@@ -107,6 +107,16 @@ def files(folder: Path) -> None:
     refused(lambda: trainer.save(folder / "none" / "file"), OSError)
 
 
+def populations(folder: Path) -> None:
+    path = folder / "population.safetensors"
+    population = bp.Population([20, 10, 5], 20, seed=0)
+    arguments: dict[str, Any] = {"optimizer": bp.Adam(np.linspace(0.001, 0.1, 20)), "batch_size": 32}
+    population.fit(X, T, epochs=2, checkpoint=path, **arguments)
+    bp.Population.load(path).resume(X, T, until_epoch=3, metrics=["r2"])
+    refused(lambda: population.fit(X, T, callbacks=[fail], **arguments), Enough)
+    bp.search([20, 5, 5], {"optimizer": [bp.SGD(0.1), bp.SGD(0.01)]}, X, T, cv=2, epochs=1)
+
+
 def broken_off(_: Path) -> None:
     own = bp.Activation(np.tanh, lambda z: 1 - np.tanh(z) ** 2)
     breaking = bp.Activation(np.tanh, fail)
@@ -133,7 +143,7 @@ def refused(call: Callable[[], Any], error: type[BaseException]) -> None:
     raise AssertionError(f"no {error.__name__}")
 
 
-WORK = (optimizers, online, threads, control, files, broken_off, cancelled)
+WORK = (optimizers, online, threads, control, files, populations, broken_off, cancelled)
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
 

@@ -117,12 +117,16 @@ def test_workers_may_be_killed(client: Any, n_killed: int, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("n_failures", [2, 3])
+@pytest.mark.parametrize(
+    "error", [OSError("Stream is closed"), ValueError("Can not use replicate to delete data")], ids=repr
+)
 def test_a_worker_may_die_while_the_data_are_sent(
-    client: Any, n_failures: int, monkeypatch: pytest.MonkeyPatch
+    client: Any, error: Exception, n_failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What Dask raises then, where another worker is left and where none is."""
     x, t = data()
     here, there = (bp.Population([8, 5, 3], N, seed=1) for _ in range(2))
-    scatter, left = client.scatter, [OSError("Stream is closed")] * n_failures
+    scatter, left = client.scatter, [error] * n_failures
 
     def fails(*args: Any, **kwargs: Any) -> Any:
         if left:
@@ -131,7 +135,7 @@ def test_a_worker_may_die_while_the_data_are_sent(
 
     monkeypatch.setattr(client, "scatter", fails)
     if n_failures == 3:
-        with pytest.raises(OSError, match="Stream is closed"):
+        with pytest.raises(type(error), match=str(error)):
             there.fit(x, t, client=client, **FIT)
         assert_same_bits(here.parameters, there.parameters)
         return

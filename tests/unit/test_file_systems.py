@@ -184,3 +184,12 @@ def test_the_numbers_of_a_file_begin_at_a_multiple_of_eight(tmp_path: Path, acti
     bp.Network([3, 2], activation, seed=0).save(tmp_path / "net")
     length = int.from_bytes((tmp_path / "net").read_bytes()[:8], "little")
     assert length % 8 == 0
+
+
+@ONLY_LINUX
+@pytest.mark.parametrize("load", [bp.Network.load, bp.Trainer.load, bp.Population.load])
+def test_an_error_while_reading_names_the_file(load: Callable[[str], object]) -> None:
+    """As of a disk that has gone bad: the first page of memory, which nothing has."""
+    with pytest.raises(OSError, match="Input/output error: '/proc/self/mem'") as caught:
+        load("/proc/self/mem")
+    assert caught.value.errno == errno.EIO

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -337,10 +338,11 @@ print(results == [want] * 3, len(seen) > 0 and all(seen), len(interrupted) > 0)
     assert said == "True True True"
 
 
-def test_two_threads_at_one_trainer() -> None:
+def test_two_threads_at_one_trainer(tmp_path: Path) -> None:
     """One is refused, whatever it asks for, and the other's training is as if it were alone."""
     said = output_of(
-        """
+        f"""
+sys.argv[1:] = [{str(tmp_path / "file")!r}]
 def make():
     return bp.Trainer(bp.Network([30, 40, 20], "tanh", seed=0), optimizer=bp.Adam(), batch_size=8, seed=0)
 rng = np.random.default_rng(0)
@@ -351,7 +353,7 @@ thread.start()
 while trainer.epoch < 2:
     pass
 for call in (lambda: trainer.fit(x, t), lambda: trainer.step(x, t), lambda: trainer.network.predict(x),
-             lambda: trainer.save(os.devnull + "none")):
+             lambda: trainer.save(sys.argv[1])):
     try:
         call()
     except RuntimeError as error:
@@ -361,23 +363,84 @@ thread.join()
 twin = make()
 twin.fit(x, t, 4000)
 same = trainer.network.parameters.tobytes() == twin.network.parameters.tobytes()
-print(alive, refused, same, os.path.exists("never"))
+print(alive, refused, same, os.path.exists(sys.argv[1]))
 """
     )
     assert said == "True [True, True, True, True] True False"
 
 
-def test_exit_while_daemon_threads_train() -> None:
-    """The interpreter ends when the main thread does, whatever the others are at."""
-    for _ in range(3):
-        output_of(
-            """
+def test_a_mask_is_read_while_another_thread_replaces_it() -> None:
+    """Not from memory that has been given back: no other value than the mask's is seen there, in thousands of looks."""
+    said = output_of(
+        """
+sys.setswitchinterval(1e-6)
+layer = bp.Network([30, 150], seed=0).layers[0]
+mask, ended = np.ones((30, 150), bool), []
+layer.mask = mask
+def change():
+    while not ended:
+        layer.mask = mask
+thread = threading.Thread(target=change)
+thread.start()
+try:
+    print(all(layer.mask.all() for _ in range(5000)))
+finally:
+    ended.append(1)
+    thread.join()
+"""
+    )
+    assert said == "True"
+
+
+ENDLESS = {
+    "the core": "bp.Network([300, 400, 200], seed=0).fit(x, t, optimizer=bp.SGD(0.01), batch_size=128, epochs=10**9)",
+    "own functions": "bp.Network([300, 20, 200], OWN, seed=0).fit(x, t, optimizer=bp.SGD(0.01), epochs=10**9)",
+    "callbacks": """bp.Network([300, 20, 200], seed=0).fit(
+        x, t, optimizer=bp.SGD(0.01), epochs=10**9, callbacks=[lambda state: None], metrics=["r2"])""",
+    "checkpoints": """bp.Network([300, 20, 200], seed=0).fit(
+        x, t, optimizer=bp.SGD(0.01), epochs=10**9, checkpoint=f"{sys.argv[1]}/{threading.get_ident()}")""",
+    "a population": "bp.Population([300, 9, 200], 64, seed=0).fit(x, t, optimizer=bp.SGD(0.01), epochs=10**9)",
+    "networks in turn": "bp.Population([300, 9, 200], 2, seed=0).fit(x, t, optimizer=bp.SGD(0.01), epochs=10**9)",
+    "a search": "bp.search([300, 9, 200], {'optimizer': [bp.SGD(0.1), bp.SGD(0.01)]}, x, t, epochs=10**9)",
+    "a method of Python's": "bp.Network([300, 20, 200], seed=0).fit(x, t, optimizer=bp.LBFGS(), epochs=10**9)",
+    "an estimator": "estimator().fit(x, t)",
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_exit_while_daemon_threads_train(name: str, tmp_path: Path) -> None:
+    """The interpreter ends when the main thread does, whatever the others are at: in time, and without a word."""
+    imports = ""
+    if name == "an estimator":
+        pytest.importorskip("sklearn", minversion="1.9")
+        imports = """
+from backpropc.sklearn import MLPRegressor
+estimator = lambda: MLPRegressor(hidden_layer_sizes=(20,), max_iter=10**9, tol=0, n_iter_no_change=10**9)
+"""
+    script = f"""
+import time
+{imports}
+sys.argv[1:] = [{str(tmp_path)!r}]
+OWN = bp.Activation(np.tanh, lambda z: 1 - np.tanh(z) ** 2, "own")
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(256, 300)), rng.uniform(size=(256, 200))
 bp.set_num_threads(2)
 train()
-for _ in range(2):
-    threading.Thread(target=train, args=(10_000,), daemon=True).start()
+def endless():
+    {ENDLESS[name]}
+threads = [threading.Thread(target=endless, daemon=True) for _ in range(2)]
+for thread in threads:
+    thread.start()
+time.sleep(0.5)
+print(*(thread.is_alive() for thread in threads), time.time())
+sys.stdout.flush()
 """
-        )
+    done = run(script)
+    ended = time.time()
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second, left = done.stdout.split()
+    assert (first, second) == ("True", "True"), "they had come to their end before"
+    assert ended - float(left) < 20, "seconds that the end took"
 
 
 def test_resizing_while_other_threads_train() -> None:
