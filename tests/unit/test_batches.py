@@ -344,6 +344,7 @@ WRONG: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     ),
     (lambda: [(X, T), (X,)], {}, TypeError, r"batch 1 is \(array.*; it must be a tuple"),
     (lambda: [(X, T), (X[:, :3], T)], {}, ValueError, r"batch 1: x has shape \(23, 3\); it must be \(n, 5\)"),
+    (lambda: [(X[0], T[0])], {}, ValueError, r"batch 0: x has shape \(5,\); it must be \(n, 5\)$"),
     (lambda: [(X, T), (X[:0], T[:0])], {}, ValueError, "batch 1: x has no samples"),
     (lambda: [(X, T[:5])], {}, ValueError, r"batch 0: t has shape \(5, 3\); it must be \(23, 3\)"),
     (lambda: [(X + 0j, T)], {}, TypeError, "batch 0: x has dtype complex128; it must hold real numbers"),
