@@ -18,6 +18,7 @@ from ._arguments import FLOAT64, FloatArray, shown, truth, whole_number
 from ._members import ARGUMENTS, States
 from ._safetensors import Expected, File, require_object
 from .custom import customs_by_name
+from .history import Measured
 from .io import (
     Customs,
     _decoded,
@@ -54,7 +55,7 @@ def save_population(population: Population, path: object) -> None:
     run = population._run
     if run is not None:
         names = list(dict.fromkeys(name for each in run.states.metrics for name in each.names))
-        longest = max(map(len, run.states.losses))
+        longest = int(run.states.epochs.max())
         configuration["run"] = {
             "arguments": settings_of(run),
             "until": run.until,
@@ -63,7 +64,7 @@ def save_population(population: Population, path: object) -> None:
             "has_best": run.states.best is not None,
         }
         tensors["run.seeds"] = _halves(run.seeds)
-        tensors.update(_state_tensors(run.states, population, longest, names))
+        tensors.update(_state_tensors(run.states, longest, names))
     _write(path, configuration, tensors)
 
 
@@ -154,23 +155,14 @@ def _run_settings(value: Any, customs: Customs) -> dict[str, Any]:
 # --- the numbers ------------------------------------------------------------------------------------------------------
 
 
-def _state_tensors(states: States, population: Population, longest: int, metrics: list[str]) -> dict[str, FloatArray]:
-    n = population.n
-    columns = {
-        "epochs": [len(losses) for losses in states.losses],
-        **{name: getattr(states, name) for name in COLUMNS[1:]},
-        **states.standing,
-    }
+def _state_tensors(states: States, longest: int, metrics: list[str]) -> dict[str, FloatArray]:
+    columns = {**{name: getattr(states, name) for name in COLUMNS}, **states.standing}
     tensors = {f"run.{name}": np.array(column, np.float64) for name, column in columns.items()}
-    width = max(map(len, states.optimizer))
-    state = np.zeros((n, width), population.dtype)
-    for row, own in zip(state, states.optimizer, strict=True):
-        row[: len(own)] = own
-    tensors["run.optimizer"] = state
+    tensors["run.optimizer"] = states.optimizer
     if states.best is not None:
         tensors["run.best"] = states.best
-    tensors["history.loss"] = _rows(states.losses, longest)
-    tensors["history.val_loss"] = _rows(states.val_losses, longest)
+    tensors["history.loss"] = states.losses[:, :longest]
+    tensors["history.val_loss"] = states.val_losses[:, :longest]
     for index, name in enumerate(metrics):
         tensors[f"metrics.{index}"] = _rows([each.column(name, longest) for each in states.metrics], longest)
     return tensors
@@ -222,7 +214,9 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
     if (columns["epochs"] > longest).any() or (columns["position"] > columns["samples"]).any():
         raise ValueError("run: epochs must be at most those of the history, and position at most samples")
     states.standing = {name: columns[name] for name in _standing_names()}
-    states.validated, states.waited = columns["validated"].astype(int).tolist(), columns["waited"].astype(np.int64)
+    states.epochs, states.validated, states.waited = (
+        columns[name].astype(np.int64) for name in ("epochs", "validated", "waited")
+    )
     states.ended, states.diverged, states.least = columns["ended"] != 0, columns["diverged"] != 0, columns["least"]
     state = np.empty((n, slots * population.n_parameters), population.dtype)
     file.read_into("run.optimizer", state)
@@ -233,15 +227,24 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
     names = ("history.loss", "history.val_loss", *(f"metrics.{i}" for i in range(len(settings["metrics"]))))
     for name, table in zip(names, tables, strict=True):
         file.read_into(name, table)
-    for i, epochs in enumerate(columns["epochs"].astype(int).tolist()):
-        width = len(run.members[i].like._core.optimizer_state())
-        if width > state.shape[1]:
-            raise ValueError(f"run.optimizer has {state.shape[1]} numbers for network {i}; its optimizer has {width}")
-        states.optimizer[i] = state[i, :width] if states.standing["step_count"][i] else state[i, :0]
-        states.losses[i], states.val_losses[i] = (table[i, :epochs].copy() for table in tables[:2])
+    states.metrics = [Measured() for _ in range(n)]
+    for i, epochs in enumerate(states.epochs.tolist() if settings["metrics"] else ()):
         for name, table in zip(settings["metrics"], tables[2:], strict=True):
             states.metrics[i].adopt(name, table[i, :epochs])
+    states.optimizer, states.losses, states.val_losses = state, *tables[:2]
+    for table in (states.losses, states.val_losses):
+        table[np.arange(longest) >= states.epochs[:, np.newaxis]] = np.nan
+    _require_optimizers(run, state.shape[1])
     return run
+
+
+def _require_optimizers(run: Run, width: int) -> None:
+    """Refuse states of optimizers that are narrower than an optimizer's own."""
+    widths = np.array([len(kind.like._core.optimizer_state()) for kind in run.members.kinds])[run.members.of]
+    wrong = np.flatnonzero(widths > width)
+    if len(wrong):
+        i = int(wrong[0])
+        raise ValueError(f"run.optimizer has {width} numbers for network {i}; its optimizer has {widths[i]}")
 
 
 def _require_whole(column: FloatArray, name: str) -> None:

@@ -294,7 +294,7 @@ def test_lanes_are_taken_where_they_are_faster(
     monkeypatch.undo()
     population = bp.Population(sizes, n, dtype=dtype, seed=0)
     members = _members.make_members(population._shape, n, {"optimizer": bp.SGD(0.1)})
-    groups = list(_members.in_groups(members, population._shape, _members.Work(None, None, [1] * n)))
+    groups = list(_members.in_groups(members, population._shape, _members.Work(None, None, 1)))
     assert [(shared, len(group)) for shared, group in groups] == [(lanes, n)]
 
 
