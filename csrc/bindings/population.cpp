@@ -248,7 +248,8 @@ py::dict standings(const Population<T>& population) {
   });
   for (Size i = 0; i < population.size(); ++i) {
     auto column = columns.begin();
-    for_each_number(population.standing(i), [&](const char*, auto value) { (*column++)[i] = static_cast<double>(value); });
+    for_each_number(population.standing(i),
+                    [&](const char*, auto value) { (*column++)[i] = static_cast<double>(value); });
   }
   return table;
 }
