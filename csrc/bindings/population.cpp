@@ -254,35 +254,34 @@ py::dict standings(const Population<T>& population) {
   return table;
 }
 
-// How many epochs each member has completed, and tables of their losses and validation losses, nan after a member's last.
 template <class T>
-py::tuple histories(const Population<T>& population) {
-  const auto n = static_cast<py::ssize_t>(population.size());
-  py::array_t<Size> epochs(n);
-  Size longest = 0;
-  for (Size i = 0; i < population.size(); ++i) {
-    epochs.mutable_data()[i] = population.losses(i).training.size();
-    longest = std::max(longest, population.losses(i).training.size());
-  }
-  const auto table_of = [&](std::vector<double> EpochLosses::* losses) {
-    Table table({n, static_cast<py::ssize_t>(longest)});
-    for (Size i = 0; i < population.size(); ++i) {
-      const std::vector<double>& own = population.losses(i).*losses;
-      double* const row = table.mutable_data() + i * longest;
-      std::fill(std::copy(own.begin(), own.end(), row), row + longest, std::numeric_limits<double>::quiet_NaN());
-    }
-    return table;
-  };
-  return py::make_tuple(epochs, table_of(&EpochLosses::training), table_of(&EpochLosses::validation));
+Array<Size> epochs(const Population<T>& population) {
+  Array<Size> out(static_cast<py::ssize_t>(population.size()));
+  for (Size i = 0; i < population.size(); ++i) out.mutable_data()[i] = population.losses(i).training.size();
+  return out;
 }
 
-// Members go on from where they stood; the tables are those of histories(), with a row for each of these members.
+// A row of losses for each member, nan after its last.
+template <class T>
+Table table_of(const Population<T>& population, std::vector<double> EpochLosses::* losses) {
+  Size longest = 0;
+  for (Size i = 0; i < population.size(); ++i) longest = std::max(longest, (population.losses(i).*losses).size());
+  Table table({static_cast<py::ssize_t>(population.size()), static_cast<py::ssize_t>(longest)});
+  double* row = table.mutable_data();
+  for (Size i = 0; i < population.size(); ++i, row += longest) {
+    const std::vector<double>& own = population.losses(i).*losses;
+    std::fill(std::copy(own.begin(), own.end(), row), row + longest, std::numeric_limits<double>::quiet_NaN());
+  }
+  return table;
+}
+
+// Members go on from where they stood; the tables have a row for each of these members.
 template <class T>
 void resume(Population<T>& population, const Array<std::int64_t>& members, const py::dict& numbers,
-            const Array<std::int64_t>& epochs, const Table& losses, const Table& validation_losses) {
+            const Array<std::int64_t>& epochs, const Table& losses, const Table& validation) {
   const auto n = static_cast<Size>(members.size());
   require(epochs.ndim() == 1 && static_cast<Size>(epochs.size()) == n, "epochs must have a number for each member");
-  for (const Table* table : {&losses, &validation_losses})
+  for (const Table* table : {&losses, &validation})
     require(table->ndim() == 2 && static_cast<Size>(table->shape(0)) == n, "losses must have a row for each member");
   std::vector<Table> columns;
   const Standing any{};
@@ -300,12 +299,11 @@ void resume(Population<T>& population, const Array<std::int64_t>& members, const
       value = static_cast<std::remove_reference_t<decltype(value)>>((column++)->data()[i]);
     });
     require(standing.position <= standing.samples, "position must be at most samples");
-    const auto row_of = [&](const Table& table) -> std::vector<double> {
-      require(length <= static_cast<Size>(table.shape(1)), "epochs must be at most as many as there are losses");
-      const double* const from = table.data() + i * static_cast<Size>(table.shape(1));
-      return {from, from + length};
-    };
-    population.resume(member, standing, {row_of(losses), row_of(validation_losses)});
+    require(length <= static_cast<Size>(losses.shape(1)), "epochs must be at most as many as there are losses");
+    EpochLosses own{row(losses, i), row(validation, i)};
+    own.training.resize(length);
+    own.validation.resize(std::min(length, own.validation.size()));
+    population.resume(member, standing, std::move(own));
   }
 }
 
@@ -336,22 +334,10 @@ void bind_for(py::module_& m, const std::string& dtype) {
       .def("set_learning_rate", &P::set_learning_rate, arg("member"), arg("rate"))
       .def("set_training_rows", &set_training_rows<T>, arg("member"), arg("rows"))
       .def("standings", &standings<T>)
-      .def("resume", &resume<T>, arg("members"), arg("standings"), arg("epochs"), arg("losses"),
-           arg("validation_losses"))
-      .def("epochs",
-           [](const P& p) {
-             py::array_t<Size> out(static_cast<py::ssize_t>(p.size()));
-             for (Size i = 0; i < p.size(); ++i) out.mutable_data()[i] = p.losses(i).training.size();
-             return out;
-           })
-      .def(
-          "losses", [](const P& p, Size i) { return copied(p.losses(i).training.data(), p.losses(i).training.size()); },
-          arg("member"))
-      .def(
-          "validation_losses",
-          [](const P& p, Size i) { return copied(p.losses(i).validation.data(), p.losses(i).validation.size()); },
-          arg("member"))
-      .def("histories", &histories<T>)
+      .def("resume", &resume<T>, arg("members"), arg("standings"), arg("epochs"), arg("losses"), arg("validation"))
+      .def("epochs", &epochs<T>)
+      .def("losses", [](const P& p) { return table_of(p, &EpochLosses::training); })
+      .def("validation_losses", [](const P& p) { return table_of(p, &EpochLosses::validation); })
       .def("losses_of_epoch", &losses_of_epoch<T>, arg("epoch"), arg("of_validation"))
       .def("optimizer_state", [](const py::object& self) {
         P& p = self.cast<P&>();

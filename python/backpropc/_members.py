@@ -49,7 +49,7 @@ ARGUMENTS = (
 BY_LAYER = ("l1", "l2", "dropout")
 
 # What `States` has for each member: a number, and a row of numbers that ends in these where it is shorter than others.
-COLUMNS = ("epochs", "validated", "least", "waited", "ended", "diverged")
+COLUMNS = ("validated", "least", "waited", "ended", "diverged")
 TABLES = {"optimizer": 0.0, "losses": np.nan, "val_losses": np.nan}
 
 UNIT_BYTES = 64  # of a number of all the networks that the core takes at a time
@@ -86,13 +86,17 @@ class Member:
     like: Trainer
 
     @property
+    def steps(self) -> tuple[Any, ...]:
+        """What must be equal of two members' optimizers for them to be trained side by side."""
+        numbers = self.optimizer.parameters.values()
+        return type(self.optimizer), *(v == 0.0 if isinstance(v, float) else v for v in numbers)
+
+    @property
     def structure(self) -> tuple[Any, ...]:
-        """What must be equal for two members to be trained side by side."""
-        r, numbers = self.like._regularization, self.optimizer.parameters.values()
+        """What else must be equal: the same for those with the same `like`."""
+        r = self.like._regularization
         return (
             self.like._loss,
-            type(self.optimizer),
-            tuple(v == 0.0 if isinstance(v, float) else v for v in numbers),
             self.like.batch_size,
             self.like.shuffle,
             bool(r.l1 or r.l2),
@@ -100,6 +104,12 @@ class Member:
             r.clip_value < math.inf,
             self.can_share_lanes,
         )
+
+    @property
+    def shares_rates(self) -> bool:
+        """Whether a schedule's rate of an epoch is that of all members like this one."""
+        schedule = self.like._schedule
+        return isinstance(schedule, Schedule) and not isinstance(schedule, reduce_on_plateau)
 
     @property
     def can_share_lanes(self) -> bool:
@@ -181,7 +191,7 @@ class States:
     optimizer: FloatArray  # (n, …) the optimizer's numbers of every member
     epochs: FloatArray  # that a member has completed
     losses: FloatArray  # (n, …) of each epoch
-    val_losses: FloatArray
+    val_losses: FloatArray  # (n, …) likewise, with fewer columns where there were no validation data
     metrics: list[Measured]  # one object may be several members', so copies go on
     validated: FloatArray  # epochs completed when validation data were last looked at
     least: FloatArray  # of what early stopping looks at
@@ -212,7 +222,7 @@ class States:
 
     def part(self, some: FloatArray) -> States:
         """Return a copy of some members'."""
-        own: dict[str, Any] = {name: getattr(self, name)[some] for name in (*COLUMNS, *TABLES)}
+        own: dict[str, Any] = {name: getattr(self, name)[some] for name in ("epochs", *COLUMNS, *TABLES)}
         own["metrics"] = [self.metrics[i].copy() for i in some.tolist()]
         standing = {name: column[some] for name, column in self.standing.items()}
         return States(standing=standing, best=None if self.best is None else self.best[some], **own)
@@ -223,35 +233,44 @@ class States:
             self.metrics[i] = metrics
         for name in COLUMNS:
             getattr(self, name)[some] = getattr(part, name)
-        self.take(some, part.standing, **{name: getattr(part, name) for name in TABLES})
+        self.take(some, part.epochs, part.standing, **{name: getattr(part, name) for name in TABLES})
         if part.best is not None:
             if self.best is None:
                 self.best = np.full_like(parameters, np.nan)
             self.best[some] = part.best
 
-    def take(self, some: FloatArray, standing: Mapping[str, FloatArray], **tables: FloatArray) -> None:
-        """Take in where some members stand, and their rows of some `TABLES`, which become as wide as it takes."""
+    def take(self, some: FloatArray, epochs: Any, standing: Mapping[str, Any], **tables: FloatArray) -> None:
+        """Take in where some members stand, in their order, and their rows of `TABLES`, which are no one else's."""
+        if len(some) < len(self.epochs):
+            wide = {name: as_wide(getattr(self, name), rows.shape[1], TABLES[name]) for name, rows in tables.items()}
+            for name, rows in tables.items():
+                wide[name][some, : rows.shape[1]] = rows
+                wide[name][some, rows.shape[1] :] = TABLES[name]
+            tables = wide
+        for name, table in tables.items():
+            setattr(self, name, table)
         for name, column in standing.items():
             self.standing[name][some] = column
-        for name, rows in tables.items():
-            table, width = getattr(self, name), rows.shape[1]
-            if width > table.shape[1]:
-                wider = np.full((len(table), width), TABLES[name], table.dtype)
-                wider[:, : table.shape[1]] = table
-                setattr(self, name, wider)
-                table = wider
-            table[some, :width] = rows
-            table[some, width:] = TABLES[name]
+        self.epochs[some] = epochs
 
     def losses_of(self, member: int) -> tuple[FloatArray, FloatArray]:
         """Return the losses and the validation losses of one member's epochs."""
-        epochs = self.epochs[member]
-        return self.losses[member, :epochs], self.val_losses[member, :epochs]
+        epochs, validation = int(self.epochs[member]), self.val_losses[member : member + 1]
+        return self.losses[member, :epochs], as_wide(validation, epochs, np.nan)[0, :epochs]
 
     def standing_of(self, member: int) -> dict[str, float]:
         """Return where one member stands, counts as ints."""
         counts = ("step_count", "samples", "position")
         return {k: int(v[member]) if k in counts else float(v[member]) for k, v in self.standing.items()}
+
+
+def as_wide(table: FloatArray, width: int, filling: float) -> FloatArray:
+    """Return a table if it has so many columns, or else one that has them, filled up."""
+    if table.shape[1] >= width:
+        return table
+    wider = np.full((len(table), width), filling, table.dtype)
+    wider[:, : table.shape[1]] = table
+    return wider
 
 
 @dataclass
@@ -366,14 +385,13 @@ class Lanes:
 
     def collect(self) -> None:
         """Bring the states up to date."""
-        epochs, losses, val_losses = self._core.histories()
-        self._states.epochs[self._group] = epochs
         self._states.take(
             self._group,
+            self._core.epochs(),
             self._core.standings(),
-            optimizer=self._core.optimizer_state(),
-            losses=losses,
-            val_losses=val_losses,
+            optimizer=self._core.optimizer_state().copy(),
+            losses=self._core.losses(),
+            val_losses=self._core.validation_losses(),
         )
 
     def train(self, parameters: FloatArray, work: Work) -> FloatArray:
@@ -434,23 +452,33 @@ class Lanes:
 
     def _set_rates(self, some: FloatArray) -> None:
         """Give members the rate of the epoch under way."""
-        for at in some.tolist():
-            member = self._members[at]
-            if member.like._is_scheduled:
-                losses, validation = self._core.losses(at), self._core.validation_losses(at)
-                self._core.set_learning_rate(at, rate_of_epoch(member, losses, validation))
+        watches = any(isinstance(kind.like._schedule, reduce_on_plateau) for kind in self._members.kinds)
+        losses = self._watched_losses() if watches else np.empty((len(self._group), 0))
+        same: dict[tuple[int, int], float] = {}  # rates of kinds in an epoch, where nothing else counts
+        epochs = self._core.epochs()[some].tolist()
+        for at, number, epoch in zip(some.tolist(), self._members.of[some].tolist(), epochs, strict=True):
+            kind = self._members.kinds[number]
+            if kind.like._is_scheduled:
+                rate = same[number, epoch] if (number, epoch) in same else rate_of_epoch(kind, epoch, losses[at])
+                self._core.set_learning_rate(at, rate)
+                if kind.shares_rates:
+                    same[number, epoch] = rate
+
+    def _watched_losses(self) -> FloatArray:
+        """Return what `reduce_on_plateau` looks at: of each epoch the validation loss, or else the training loss."""
+        losses = self._core.losses()
+        validation = as_wide(self._core.validation_losses(), losses.shape[1], np.nan)
+        return np.where(np.isnan(validation), losses, validation)
 
 
-def rate_of_epoch(member: Member, losses: FloatArray, val_losses: FloatArray) -> float:
+def rate_of_epoch(member: Member, epoch: int, losses: FloatArray) -> float:
     """Return the rate of a scheduled member's epoch after these losses, as `Trainer.learning_rate` finds it."""
-    schedule, epoch = member.like._schedule, len(losses)
-    if isinstance(schedule, Schedule):
-        watched: list[float] = []
-        if isinstance(schedule, reduce_on_plateau):
-            watched = np.where(np.isnan(val_losses), losses, val_losses).tolist()
-        rate = schedule.rate(epoch, cast(float, member.optimizer.parameters["learning_rate"]), watched)
-    else:
-        rate = schedule(epoch)
+    schedule = member.like._schedule
+    rate = (
+        schedule.rate(epoch, cast(float, member.optimizer.parameters["learning_rate"]), losses[:epoch].tolist())
+        if isinstance(schedule, Schedule)
+        else schedule(epoch)
+    )
     return rate_for(member.like.network.dtype, rate, f"schedule: the rate of epoch {epoch}")
 
 
@@ -492,10 +520,9 @@ def train_alone(network: Network, member: Member, i: int, seed: int, states: Sta
         states.ended[i] = states.diverged[i] = True
     finally:
         now = trainer._core.snapshot()
-        rows = {"optimizer": "optimizer_state", "losses": "losses", "val_losses": "validation_losses"}
-        one = np.array([i])
-        states.take(one, now["standing"], **{name: np.asarray(now[key])[np.newaxis] for name, key in rows.items()})
-        states.epochs[i] = trainer.epoch
+        names = {"optimizer": "optimizer_state", "losses": "losses", "val_losses": "validation_losses"}
+        rows = {name: now[key][np.newaxis] for name, key in names.items()}
+        states.take(np.array([i]), trainer.epoch, now["standing"], **rows)
         states.metrics[i], states.validated[i] = trainer._metrics, trainer._validated
         if trainer._seen is not None:
             states.least[i], states.waited[i] = trainer._seen.least, trainer._seen.waited
@@ -528,7 +555,8 @@ def in_groups(members: Members, shape: Network, work: Work) -> Iterator[tuple[bo
     """Yield groups of members, in the order of their first ones, and whether they are to share lanes."""
     looks_on = len(resolve_metrics(work.metrics)) + len(resolve_callbacks(work.callbacks)) > 0
     at_all = not looks_on and all(layer.mask is None for layer in shape.layers) and weighs_plainly(shape, members, work)
-    labels = numbered(kind.structure for kind in members.kinds)[members.of]
+    structures = {key: kind.structure for key, kind in {id(kind.like): kind for kind in members.kinds}.items()}
+    labels = numbered((structures[id(kind.like)], kind.steps) for kind in members.kinds)[members.of]
     if work.folds is not None:
         of_lengths = numbered(work.folds.lengths)[work.folds.of]
         labels = labels * (of_lengths.max() + 1) + of_lengths

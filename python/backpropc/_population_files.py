@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ._arguments import FLOAT64, FloatArray, shown, truth, whole_number
-from ._members import ARGUMENTS, States
+from ._members import ARGUMENTS, States, as_wide
 from ._safetensors import Expected, File, require_object
 from .custom import customs_by_name
 from .history import Measured
@@ -156,13 +156,13 @@ def _run_settings(value: Any, customs: Customs) -> dict[str, Any]:
 
 
 def _state_tensors(states: States, longest: int, metrics: list[str]) -> dict[str, FloatArray]:
-    columns = {**{name: getattr(states, name) for name in COLUMNS}, **states.standing}
+    columns = {name: getattr(states, name) for name in COLUMNS} | states.standing
     tensors = {f"run.{name}": np.array(column, np.float64) for name, column in columns.items()}
     tensors["run.optimizer"] = states.optimizer
     if states.best is not None:
         tensors["run.best"] = states.best
     tensors["history.loss"] = states.losses[:, :longest]
-    tensors["history.val_loss"] = states.val_losses[:, :longest]
+    tensors["history.val_loss"] = as_wide(states.val_losses, longest, np.nan)[:, :longest]
     for index, name in enumerate(metrics):
         tensors[f"metrics.{index}"] = _rows([each.column(name, longest) for each in states.metrics], longest)
     return tensors
@@ -239,9 +239,9 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
 
 
 def _require_optimizers(run: Run, width: int) -> None:
-    """Refuse states of optimizers that are narrower than an optimizer's own."""
+    """Refuse states of optimizers that are narrower than an optimizer's own, which has begun."""
     widths = np.array([len(kind.like._core.optimizer_state()) for kind in run.members.kinds])[run.members.of]
-    wrong = np.flatnonzero(widths > width)
+    wrong = np.flatnonzero((widths > width) & (run.states.standing["step_count"] > 0))
     if len(wrong):
         i = int(wrong[0])
         raise ValueError(f"run.optimizer has {width} numbers for network {i}; its optimizer has {widths[i]}")

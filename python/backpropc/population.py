@@ -31,6 +31,7 @@ from ._members import (
     Lanes,
     States,
     Work,
+    as_wide,
     has_custom,
     in_groups,
     make_members,
@@ -801,9 +802,8 @@ class Run:
         columns = {"loss": Column(_rows_from(states.losses, first, lengths), np.ones(n, np.bool_))}
         validated = states.validated > first
         if validated.any():
-            values = _rows_from(states.val_losses, first, lengths)
-            values[~validated] = np.nan
-            columns["val_loss"] = Column(values, validated)
+            table = as_wide(states.val_losses, states.losses.shape[1], np.nan)
+            columns["val_loss"] = Column(_rows_from(table, first, lengths), validated)
         any_measured = any(measured.names for measured in set(states.metrics))
         for i, measured in enumerate(states.metrics if any_measured else ()):
             for name, values in measured.since(int(first[i]), int(states.epochs[i])).items():
