@@ -457,12 +457,13 @@ class Lanes:
         same: dict[tuple[int, int], float] = {}  # rates of kinds in an epoch, where nothing else counts
         epochs = self._core.epochs()[some].tolist()
         for at, number, epoch in zip(some.tolist(), self._members.of[some].tolist(), epochs, strict=True):
-            kind = self._members.kinds[number]
-            if kind.like._is_scheduled:
-                rate = same[number, epoch] if (number, epoch) in same else rate_of_epoch(kind, epoch, losses[at])
-                self._core.set_learning_rate(at, rate)
+            rate = same.get((number, epoch))
+            if rate is None:
+                kind = self._members.kinds[number]
+                rate = rate_of_epoch(kind, epoch, losses[at])
                 if kind.shares_rates:
                     same[number, epoch] = rate
+            self._core.set_learning_rate(at, rate)
 
     def _watched_losses(self) -> FloatArray:
         """Return what `reduce_on_plateau` looks at: of each epoch the validation loss, or else the training loss."""
