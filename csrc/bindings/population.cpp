@@ -1,6 +1,5 @@
 // Population: networks side by side, trained without the GIL; their parameters are the rows of a NumPy array.
 #include <algorithm>
-#include <map>
 
 #include "bindings/bindings.hpp"
 #include "core/philox.hpp"
@@ -239,26 +238,73 @@ void set_training_rows(Population<T>& population, Size member, const Rows& rows)
 // A column of numbers for each name, with a number for each member; counts are exact up to 2^53.
 template <class T>
 py::dict standings(const Population<T>& population) {
-  std::map<std::string, std::vector<double>> columns;
-  for (Size i = 0; i < population.size(); ++i)
-    for_each_number(population.standing(i),
-                    [&](const char* name, auto value) { columns[name].push_back(static_cast<double>(value)); });
   py::dict table;
-  for (const auto& [name, column] : columns) table[name.c_str()] = copied(column.data(), column.size());
+  std::vector<double*> columns;
+  const Standing any{};
+  for_each_number(any, [&](const char* name, auto) {
+    Table column(static_cast<py::ssize_t>(population.size()));
+    columns.push_back(column.mutable_data());
+    table[name] = column;
+  });
+  for (Size i = 0; i < population.size(); ++i) {
+    auto column = columns.begin();
+    for_each_number(population.standing(i),
+                    [&](const char*, auto value) { (*column++)[i] = static_cast<double>(value); });
+  }
   return table;
 }
 
 template <class T>
-void resume(Population<T>& population, Size member, const py::dict& numbers, const Array<double>& losses,
-            const Array<double>& validation_losses) {
-  require(member < population.size(), "no such member");
-  Standing standing;
-  for_each_number(standing, [&](const char* name, auto& value) {
-    value = numbers[name].template cast<std::remove_reference_t<decltype(value)>>();
+Array<Size> epochs(const Population<T>& population) {
+  Array<Size> out(static_cast<py::ssize_t>(population.size()));
+  for (Size i = 0; i < population.size(); ++i) out.mutable_data()[i] = population.losses(i).training.size();
+  return out;
+}
+
+// A row of losses for each member, nan after its last.
+template <class T>
+Table table_of(const Population<T>& population, std::vector<double> EpochLosses::* losses) {
+  Size longest = 0;
+  for (Size i = 0; i < population.size(); ++i) longest = std::max(longest, (population.losses(i).*losses).size());
+  Table table({static_cast<py::ssize_t>(population.size()), static_cast<py::ssize_t>(longest)});
+  double* row = table.mutable_data();
+  for (Size i = 0; i < population.size(); ++i, row += longest) {
+    const std::vector<double>& own = population.losses(i).*losses;
+    std::fill(std::copy(own.begin(), own.end(), row), row + longest, std::numeric_limits<double>::quiet_NaN());
+  }
+  return table;
+}
+
+// Members go on from where they stood; the tables have a row for each of these members.
+template <class T>
+void resume(Population<T>& population, const Array<std::int64_t>& members, const py::dict& numbers,
+            const Array<std::int64_t>& epochs, const Table& losses, const Table& validation) {
+  const auto n = static_cast<Size>(members.size());
+  require(epochs.ndim() == 1 && static_cast<Size>(epochs.size()) == n, "epochs must have a number for each member");
+  for (const Table* table : {&losses, &validation})
+    require(table->ndim() == 2 && static_cast<Size>(table->shape(0)) == n, "losses must have a row for each member");
+  std::vector<Table> columns;
+  const Standing any{};
+  for_each_number(any, [&](const char* name, auto) {
+    columns.push_back(numbers[name].template cast<Table>());
+    require(columns.back().ndim() == 1 && static_cast<Size>(columns.back().size()) == n,
+            "standings must have a number for each member");
   });
-  require(losses.size() == validation_losses.size(), "there must be as many losses as validation losses");
-  require(standing.position <= standing.samples, "position must be at most samples");
-  population.resume(member, standing, {in_vector(losses), in_vector(validation_losses)});
+  for (Size i = 0; i < n; ++i) {
+    const auto member = static_cast<Size>(members.data()[i]), length = static_cast<Size>(epochs.data()[i]);
+    require(member < population.size(), "no such member");
+    Standing standing;
+    auto column = columns.begin();
+    for_each_number(standing, [&](const char*, auto& value) {
+      value = static_cast<std::remove_reference_t<decltype(value)>>((column++)->data()[i]);
+    });
+    require(standing.position <= standing.samples, "position must be at most samples");
+    require(length <= static_cast<Size>(losses.shape(1)), "epochs must be at most as many as there are losses");
+    EpochLosses own{row(losses, i), row(validation, i)};
+    own.training.resize(length);
+    own.validation.resize(std::min(length, own.validation.size()));
+    population.resume(member, standing, std::move(own));
+  }
 }
 
 // Each member's losses of one epoch, nan where it has not come so far.
@@ -288,20 +334,10 @@ void bind_for(py::module_& m, const std::string& dtype) {
       .def("set_learning_rate", &P::set_learning_rate, arg("member"), arg("rate"))
       .def("set_training_rows", &set_training_rows<T>, arg("member"), arg("rows"))
       .def("standings", &standings<T>)
-      .def("resume", &resume<T>, arg("member"), arg("standing"), arg("losses"), arg("validation_losses"))
-      .def("epochs",
-           [](const P& p) {
-             py::array_t<Size> out(static_cast<py::ssize_t>(p.size()));
-             for (Size i = 0; i < p.size(); ++i) out.mutable_data()[i] = p.losses(i).training.size();
-             return out;
-           })
-      .def(
-          "losses", [](const P& p, Size i) { return copied(p.losses(i).training.data(), p.losses(i).training.size()); },
-          arg("member"))
-      .def(
-          "validation_losses",
-          [](const P& p, Size i) { return copied(p.losses(i).validation.data(), p.losses(i).validation.size()); },
-          arg("member"))
+      .def("resume", &resume<T>, arg("members"), arg("standings"), arg("epochs"), arg("losses"), arg("validation"))
+      .def("epochs", &epochs<T>)
+      .def("losses", [](const P& p) { return table_of(p, &EpochLosses::training); })
+      .def("validation_losses", [](const P& p) { return table_of(p, &EpochLosses::validation); })
       .def("losses_of_epoch", &losses_of_epoch<T>, arg("epoch"), arg("of_validation"))
       .def("optimizer_state", [](const py::object& self) {
         P& p = self.cast<P&>();

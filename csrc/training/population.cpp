@@ -254,15 +254,16 @@ void Population<T>::Block::save() {
 template <class T>
 void Population<T>::Block::stand(std::size_t lane) {
   EpochLosses& losses = member(lane).losses;
-  const std::size_t epochs = losses.training.size() + losses_.size() / width_;
+  const std::size_t before = losses.training.size(), epochs = before + losses_.size() / width_;
+  const bool validated = !validation_losses_.empty();
   reserve_more(losses.training, epochs);
-  reserve_more(losses.validation, epochs);
+  if (validated) reserve_more(losses.validation, epochs);
   const auto add = [&](std::vector<double>& to, const std::vector<double>& of_lanes) {
+    to.resize(before, std::nan(""));
     for (std::size_t at = lane; at < of_lanes.size(); at += width_) to.push_back(of_lanes[at]);
-    to.resize(epochs, std::nan(""));
   };
   add(losses.training, losses_);
-  add(losses.validation, validation_losses_);
+  if (validated) add(losses.validation, validation_losses_);
   member(lane).standing = {step_count_,           samples_, position_, run_.epoch_loss[lane], run_.epoch_weight[lane],
                            run_.former_loss[lane]};
 }

@@ -45,6 +45,7 @@ class Population {
   Buffer<T>& optimizer_state() { return state_; }
   std::size_t slots() const { return slots_; }
   const Standing& standing(std::size_t member) const { return members_[member].standing; }
+  // Those of validation may be fewer: where they end there were no validation data.
   const EpochLosses& losses(std::size_t member) const { return members_[member].losses; }
   void resume(std::size_t member, const Standing& standing, EpochLosses losses);
   void set_learning_rate(std::size_t member, double rate) { settings_.members[member].optimizer[0] = rate; }

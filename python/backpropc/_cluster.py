@@ -62,7 +62,7 @@ def train_part(part: Part, data: Data) -> tuple[FloatArray, States]:
     population._parameters[:] = part.parameters
     run = Run(population, part.arguments, part.seeds, part.until)
     run.states = part.states.part(np.arange(population.n))  # Dask's copy is not to be changed: it may be needed again
-    work = Work(until=[part.until] * population.n, folds=part.folds, **vars(data))
+    work = Work(until=part.until, folds=part.folds, **vars(data))
     run.train_here(work)
     return population._parameters, run.states
 
@@ -131,10 +131,10 @@ class Cluster:
                 except CancelledError:  # so Dask ends a task whose data, or result, died with their last worker
                     lost = True
                     continue
-                before = sum(run.states.epoch(i) for i in some.tolist())
+                before = run.states.epochs[some].sum()
                 run.take(some, *trained)
                 future.release()
-                work.shown(sum(run.states.epoch(i) for i in some.tolist()) - before)
+                work.shown(int(run.states.epochs[some].sum() - before))
                 saves.save_where_due()
         except BaseException:
             self._client.cancel(list(futures))
@@ -149,7 +149,7 @@ class Cluster:
         share = -(-len(run.members) // (PARTS_PER_THREAD * threads))
         unit = UNIT_BYTES // run.shape.dtype.itemsize
         for in_lanes, group in in_groups(run.members, run.shape, work):
-            left = group[[not run.states.ended[i] and run.states.epoch(i) < work.until[i] for i in group.tolist()]]
+            left = group[~run.states.ended[group] & (run.states.epochs[group] < work.until)]
             size = -(-share // unit) * unit if in_lanes else share
             for first in range(0, len(left), size):
                 yield left[first : first + size]

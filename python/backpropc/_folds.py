@@ -24,9 +24,8 @@ class Folds:
 
     @property
     def lengths(self) -> list[tuple[int, int]]:
-        """Of each network, the numbers of its samples."""
-        of_folds = [(len(a), len(b)) for a, b in zip(self.training, self.validation, strict=True)]
-        return [of_folds[fold] for fold in self.of.tolist()]
+        """Of each fold, the numbers of its samples."""
+        return [(len(a), len(b)) for a, b in zip(self.training, self.validation, strict=True)]
 
     def tables(self, group: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the fold of each of some networks, and the folds' rows; these networks' must be equally many."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ._arguments import FLOAT64, FloatArray, shown, truth, whole_number
-from ._members import ARGUMENTS, States
+from ._members import ARGUMENTS, States, as_wide
 from ._safetensors import Expected, File, require_object
 from .custom import customs_by_name
 from .history import Measured
@@ -58,7 +58,7 @@ def save_population(population: Population, path: object) -> None:
     run = population._run
     if run is not None:
         names = list(dict.fromkeys(name for each in run.states.metrics for name in each.names))
-        longest = max(map(len, run.states.losses))
+        longest = int(run.states.epochs.max())
         configuration["run"] = {
             "arguments": settings_of(run),
             "until": run.until,
@@ -67,7 +67,7 @@ def save_population(population: Population, path: object) -> None:
             "has_best": run.states.best is not None,
         }
         tensors["run.seeds"] = _halves(run.seeds)
-        tensors.update(_state_tensors(run.states, population, longest, names))
+        tensors.update(_state_tensors(run.states, longest, names))
     _write(path, configuration, tensors)
 
 
@@ -160,23 +160,14 @@ def _run_settings(value: Any, customs: Customs) -> dict[str, Any]:
 # --- the numbers ------------------------------------------------------------------------------------------------------
 
 
-def _state_tensors(states: States, population: Population, longest: int, metrics: list[str]) -> dict[str, FloatArray]:
-    n = population.n
-    columns = {
-        "epochs": [len(losses) for losses in states.losses],
-        **{name: getattr(states, name) for name in COLUMNS[1:]},
-        **states.standing,
-    }
+def _state_tensors(states: States, longest: int, metrics: list[str]) -> dict[str, FloatArray]:
+    columns = {name: getattr(states, name) for name in COLUMNS} | states.standing
     tensors = {f"run.{name}": np.array(column, np.float64) for name, column in columns.items()}
-    width = max(map(len, states.optimizer))
-    state = np.zeros((n, width), population.dtype)
-    for row, own in zip(state, states.optimizer, strict=True):
-        row[: len(own)] = own
-    tensors["run.optimizer"] = state
+    tensors["run.optimizer"] = states.optimizer
     if states.best is not None:
         tensors["run.best"] = states.best
-    tensors["history.loss"] = _rows(states.losses, longest)
-    tensors["history.val_loss"] = _rows(states.val_losses, longest)
+    tensors["history.loss"] = states.losses[:, :longest]
+    tensors["history.val_loss"] = as_wide(states.val_losses, longest, np.nan)[:, :longest]
     for index, name in enumerate(metrics):
         tensors[f"metrics.{index}"] = _rows([each.column(name, longest) for each in states.metrics], longest)
     return tensors
@@ -250,7 +241,9 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
         file.read_into(f"run.{name}", column)
     _check_columns(columns, run, longest)
     states.standing = {name: columns[name] for name in _standing_names()}
-    states.validated, states.waited = columns["validated"].astype(int).tolist(), columns["waited"].astype(np.int64)
+    states.epochs, states.validated, states.waited = (
+        columns[name].astype(np.int64) for name in ("epochs", "validated", "waited")
+    )
     states.ended, states.diverged, states.least = columns["ended"] != 0, columns["diverged"] != 0, columns["least"]
     state = np.empty((n, slots * population.n_parameters), population.dtype)
     file.read_into("run.optimizer", state)
@@ -258,15 +251,13 @@ def _read_run(file: File, population: Population, settings: dict[str, Any], slot
         raise ValueError("run.optimizer has values that are nan; an optimizer's state must not")
     if settings["has_best"]:
         states.best = _read_best(file, population)
-    names, ends = [f"metrics.{i}" for i in range(len(settings["metrics"]))], columns["epochs"].astype(np.int64)
-    losses, val_losses = _read_tables(file, ["history.loss", "history.val_loss"], ends, longest)
-    states.metrics = Measured.of_members(settings["metrics"], _read_tables(file, names, ends, longest), ends)
-    for i, epochs in enumerate(ends.tolist()):
-        width = len(run.members[i].like._core.optimizer_state()) if states.standing["step_count"][i] else 0
-        if width > state.shape[1]:
-            raise ValueError(f"run.optimizer has {state.shape[1]} numbers for network {i}; its optimizer has {width}")
-        states.optimizer[i] = state[i, :width]
-        states.losses[i], states.val_losses[i] = losses[i, :epochs].copy(), val_losses[i, :epochs].copy()
+    names = [f"metrics.{i}" for i in range(len(settings["metrics"]))]
+    states.metrics = Measured.of_members(
+        settings["metrics"], _read_tables(file, names, states.epochs, longest), states.epochs
+    )
+    histories = _read_tables(file, ["history.loss", "history.val_loss"], states.epochs, longest)
+    states.optimizer, (states.losses, states.val_losses) = state, histories
+    _require_optimizers(run, state.shape[1])
     return run
 
 
@@ -308,6 +299,15 @@ def _read_tables(file: File, names: Sequence[str], epochs: NDArray[np.int64], lo
         if not np.isnan(table[is_behind]).all():
             raise ValueError(f"{name} has numbers behind a network's last epoch, where it must be nan")
     return tables
+
+
+def _require_optimizers(run: Run, width: int) -> None:
+    """Refuse states of optimizers that are narrower than an optimizer's own, which has begun."""
+    widths = np.array([len(kind.like._core.optimizer_state()) for kind in run.members.kinds])[run.members.of]
+    wrong = np.flatnonzero((widths > width) & (run.states.standing["step_count"] > 0))
+    if len(wrong):
+        i = int(wrong[0])
+        raise ValueError(f"run.optimizer has {width} numbers for network {i}; its optimizer has {widths[i]}")
 
 
 def _require_whole(column: FloatArray, name: str) -> None:

@@ -71,9 +71,10 @@ class Measured:
         if new or columns < epochs:
             table = np.empty((rows + len(new), columns if epochs <= columns else max(epochs, 2 * columns)))
             table[:rows, :columns] = self._table
-            # The names may be shared with others of the same file.
-            self._rows = {**self._rows, **{name: rows + i for i, name in enumerate(new)}}
-            self._table, self._lengths = table, np.append(self._lengths, np.zeros(len(new), np.int64))
+            lengths = np.append(self._lengths, np.zeros(len(new), np.int64))
+            # The names may be shared with others of the same file. All is made before any of it is kept.
+            names_to_rows = {**self._rows, **{name: rows + i for i, name in enumerate(new)}}
+            self._rows, self._table, self._lengths = names_to_rows, table, lengths
 
     def of_epoch(self, epoch: int) -> dict[str, float]:
         """Return the numbers of one epoch."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -31,9 +30,9 @@ from ._folds import folds_for
 from ._members import (
     ARGUMENTS,
     Lanes,
-    Member,
     States,
     Work,
+    as_wide,
     has_custom,
     in_groups,
     make_members,
@@ -79,6 +78,13 @@ PASSED_ON = (
 )
 
 
+class Column(NamedTuple):
+    """The numbers of one name in a history."""
+
+    values: FloatArray  # (n, epochs)
+    has: FloatArray  # which networks have such numbers at all
+
+
 class PopulationHistory:
     """What a population's run recorded: a `History` for each network, and all of them as arrays.
 
@@ -90,14 +96,9 @@ class PopulationHistory:
         The same arrays; ``val_loss`` has no columns where there were no validation data.
     """
 
-    def __init__(self, first: list[int], columns: list[dict[str, FloatArray]]) -> None:
-        self._first, self._columns = first, columns  # of each network: its first epoch, and its numbers by name
-        names = dict.fromkeys(name for each in columns for name in each)
-        longest = max((len(each["loss"]) for each in columns), default=0)
-        self.history = {name: np.full((len(columns), longest), np.nan) for name in names}
-        for i, each in enumerate(columns):
-            for name, values in each.items():
-                self.history[name][i, : len(values)] = values
+    def __init__(self, first: FloatArray, lengths: FloatArray, columns: dict[str, Column]) -> None:
+        self._first, self._lengths, self._columns = first, lengths, columns
+        self.history = {name: column.values for name, column in columns.items()}
 
     @overload
     def __getitem__(self, index: int) -> History: ...
@@ -109,12 +110,12 @@ class PopulationHistory:
         index = whole_number(index, "index", -NEVER)
         if not -len(self) <= index < len(self):
             raise IndexError(f"index is {shown(index)}; it must be at least {-len(self)} and below {len(self)}")
-        first, own = self._first[index], self._columns[index]
-        epochs = list(range(first, first + len(own["loss"])))
-        return History(epochs, {name: values.tolist() for name, values in own.items()})
+        first, length = int(self._first[index]), int(self._lengths[index])
+        own = {name: column.values[index, :length] for name, column in self._columns.items() if column.has[index]}
+        return History(list(range(first, first + length)), {name: values.tolist() for name, values in own.items()})
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self._first)
 
     def __iter__(self) -> Iterator[History]:
         return (self[i] for i in range(len(self)))
@@ -144,8 +145,12 @@ class PopulationHistory:
         """
         if not isinstance(name, str):
             raise TypeError(f"name is {shown(name)}; it must be a str")
-        rows = (each.get(name, np.empty(0)) for each in self._columns)
-        return np.array([row[-1] if row.size else math.nan for row in rows])
+        last = np.full(len(self), np.nan)
+        if name in self._columns:
+            column = self._columns[name]
+            some = np.flatnonzero(column.has & (self._lengths > 0))
+            last[some] = column.values[some, self._lengths[some] - 1]
+        return last
 
     def __repr__(self) -> str:
         epochs = self.loss.shape[1] if self.history else 0
@@ -283,9 +288,10 @@ class Population:
     @property
     def history(self) -> PopulationHistory:
         """All epochs of the last run, also those of a `fit` that was interrupted."""
+        first = np.zeros(self.n, np.int64)
         if self._run is None:
-            return PopulationHistory([0] * self.n, [{"loss": np.empty(0)}] * self.n)
-        return self._run.history([0] * self.n)
+            return PopulationHistory(first, first, {"loss": Column(np.empty((self.n, 0)), np.ones(self.n, np.bool_))})
+        return self._run.history(first)
 
     def __len__(self) -> int:
         return self.n
@@ -640,11 +646,12 @@ class Population:
             if run is not self._run:  # those that diverged in a run do not keep the others from going on
                 refuse_not_finite(self._parameters)
             folds = folds_for(x, data["validation_data"], rows, validation_rows, self.n)
-            work = Work(x, t, [min(run.until, NEVER)] * self.n, folds, **data)
-            first = [run.states.epoch(i) for i in range(self.n)]
+            work = Work(x, t, min(run.until, NEVER), folds, **data)
+            first = run.states.epochs.copy()
             saves = Saves(self, run, checkpoint, whole_number(checkpoint_every, "checkpoint_every", 1))
-            bar = Progress(truth(progress, "progress"), sum(first), min(run.until, NEVER) * self.n)
-            pace = Pace(bar, sum(first), saves)
+            done = int(first.sum())
+            bar = Progress(truth(progress, "progress"), done, work.until * self.n)
+            pace = Pace(bar, done, saves)
             work.shown, work.pause, work.at_pause = pace.show, pace.pause, saves.save_where_due
             self._run = run
             try:
@@ -720,7 +727,7 @@ class Run:
     def __init__(self, population: Population, arguments: dict[str, Any], seeds: FloatArray, until: int) -> None:
         self._population = population
         self.arguments, self.seeds, self.until = arguments, seeds, until
-        self.members: list[Member] = make_members(population._shape, population.n, arguments)
+        self.members = make_members(population._shape, population.n, arguments)
         self.states = States.fresh(self.members)
         self.lanes: Lanes | None = None  # of the group that is being trained
 
@@ -749,20 +756,20 @@ class Run:
                     self._train_one_by_one(group, work)
         finally:
             if work.validation_data is not None:
-                self.states.validated = [self.states.epoch(i) for i in range(population.n)]
+                self.states.validated = self.states.epochs.copy()
 
     def part(self, some: FloatArray, work: Work) -> Part:
         """Return some members, to be trained elsewhere."""
         from ._cluster import Part
 
-        own = [self.members[i] for i in some.tolist()]
+        own = list(self.members.some(some))
         arguments: dict[str, Any] = {name: [member.arguments[name] for member in own] for name in own[0].arguments}
         return Part(
             shape=self.shape,
             parameters=self._population._parameters[some],
             seeds=self.seeds[some],
             arguments={**arguments, "optimizer": [member.optimizer for member in own]},
-            until=work.until[0],
+            until=work.until,
             states=self.states.part(some),
             folds=None if work.folds is None else work.folds.part(some),
         )
@@ -784,7 +791,7 @@ class Run:
     def _train_one_by_one(self, group: FloatArray, work: Work) -> None:
         population = self._population
         for i in group.tolist():
-            if self.states.ended[i] or self.states.epoch(i) >= work.until[i]:
+            if self.states.ended[i] or self.states.epochs[i] >= work.until:
                 continue
             network = population[i]
             try:
@@ -793,16 +800,23 @@ class Run:
                 population._parameters[i] = network.parameters
             work.at_pause()
 
-    def history(self, first: list[int]) -> PopulationHistory:
+    def history(self, first: FloatArray) -> PopulationHistory:
         """Return what was recorded from those epochs on."""
-        return PopulationHistory(first, [self._numbers_of(i, epoch) for i, epoch in enumerate(first)])
-
-    def _numbers_of(self, i: int, first: int) -> dict[str, FloatArray]:
-        states = self.states
-        numbers = {"loss": states.losses[i][first:]}
-        if states.validated[i] > first:
-            numbers["val_loss"] = states.val_losses[i][first:]
-        return {**numbers, **states.metrics[i].since(first, states.epoch(i))}
+        states, n = self.states, len(first)
+        lengths = np.maximum(states.epochs - first, 0)
+        columns = {"loss": Column(_rows_from(states.losses, first, lengths), np.ones(n, np.bool_))}
+        validated = states.validated > first
+        if validated.any():
+            table = as_wide(states.val_losses, states.losses.shape[1], np.nan)
+            columns["val_loss"] = Column(_rows_from(table, first, lengths), validated)
+        any_measured = any(measured.names for measured in set(states.metrics))
+        for i, measured in enumerate(states.metrics if any_measured else ()):
+            for name, values in measured.since(int(first[i]), int(states.epochs[i])).items():
+                if name not in columns:
+                    columns[name] = Column(np.full((n, lengths.max()), np.nan), np.zeros(n, np.bool_))
+                columns[name].values[i, : len(values)] = values
+                columns[name].has[i] = True
+        return PopulationHistory(first, lengths, columns)
 
     def warn(self) -> None:
         """Tell of members that diverged."""
@@ -840,7 +854,7 @@ class Saves:
         if self.is_on:
             if self._run.lanes is not None:
                 self._run.lanes.collect()
-            epochs = sum(self._run.states.epoch(i) for i in range(self._population.n))
+            epochs = int(self._run.states.epochs.sum())
             if epochs >= self._saved + self.every * self._population.n:
                 self.save()
                 self._saved = epochs
@@ -907,6 +921,16 @@ def _seeds(seed: Seeds, rng: Seeds, n: int) -> FloatArray:
     except (MemoryError, ValueError):
         raise MemoryError(f"cannot allocate {8 * n} bytes for the seeds of {shown(n)} networks") from None
     return np.uint64(first) + offsets  # modulo 2**64
+
+
+def _rows_from(table: FloatArray, first: FloatArray, lengths: FloatArray) -> FloatArray:
+    """Return of every row so many numbers from its first on, and nan after them, as it is in the table."""
+    numbers = np.arange(lengths.max())
+    if (first == first[0]).all():  # as after any run that was not interrupted
+        return table[:, first[0] : first[0] + len(numbers)].copy()
+    rows = np.take_along_axis(table, np.minimum(first[:, np.newaxis] + numbers, table.shape[1] - 1), axis=1)
+    rows[numbers >= lengths[:, np.newaxis]] = np.nan
+    return rows
 
 
 def _rebuild(cls: type[Population], shape: Network, seeds: FloatArray, parameters: FloatArray) -> Population:

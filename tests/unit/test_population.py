@@ -294,7 +294,7 @@ def test_lanes_are_taken_where_they_are_faster(
     monkeypatch.undo()
     population = bp.Population(sizes, n, dtype=dtype, seed=0)
     members = _members.make_members(population._shape, n, {"optimizer": bp.SGD(0.1)})
-    groups = list(_members.in_groups(members, population._shape, _members.Work(None, None, [1] * n)))
+    groups = list(_members.in_groups(members, population._shape, _members.Work(None, None, 1)))
     assert [(shared, len(group)) for shared, group in groups] == [(lanes, n)]
 
 
@@ -607,6 +607,55 @@ def test_until_epoch_is_of_the_run() -> None:
     assert population.resume(x, t, until_epoch=5).loss.shape == (N, 2)
     assert population.resume(x, t, until_epoch=4).loss.shape == (N, 0)
     assert bp.Population([5, 2], N).fit(x, t, optimizer=bp.SGD(0.1)).loss.shape == (N, 1)
+
+
+@pytest.mark.parametrize("lanes", [True, False])
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_validation_and_metrics_may_begin_and_end_within_a_run(lanes: bool, is_saved: bool, tmp_path: Path) -> None:
+    x, t = data("half_squared_error", [5, 3], n=12)
+    validation: dict[str, Any] = {"validation_data": (x[:4], t[:4])}
+    fits: list[dict[str, Any]] = [{}, validation, {}, {**validation, "metrics": ["r2"]}, {"metrics": ["accuracy"]}, {}]
+    population = bp.Population([5, 4, 3], N if lanes else 1, seed=1)
+    trainers = [bp.Trainer(population[i], optimizer=bp.Adam(0.01), seed=1 + i) for i in range(population.n)]
+    population.fit(x, t, optimizer=bp.Adam(0.01), epochs=0)
+    for number, fit in enumerate(fits):
+        if is_saved:
+            population.save(tmp_path / "population")
+            population = bp.Population.load(tmp_path / "population")
+        of_all = population.resume(x, t, until_epoch=2 * number + 2, **fit)
+        for i, trainer in enumerate(trainers):
+            own = trainer.fit(x, t, until_epoch=2 * number + 2, **fit)
+            np.testing.assert_equal(of_all[i].history, own.history)
+            np.testing.assert_equal(population.history[i].history, trainer.history.history)
+            assert of_all[i].epoch == own.epoch
+            for name, values in own.history.items():
+                assert_same_bits(of_all.last(name)[i], np.float64(values[-1]))
+            assert_same_bits(population.parameters[i], trainer.network.parameters)
+
+
+def test_networks_that_stand_at_different_epochs_have_histories_of_their_own() -> None:
+    x, t = data("half_squared_error", [5, 3], n=12)
+    population = bp.Population([5, 4, 3], 3, seed=1)
+    trainers = [bp.Trainer(network, optimizer=bp.SGD(0.1), seed=1 + i) for i, network in enumerate(population)]
+    seen: list[int] = []
+
+    def interrupt(state: bp.TrainingState) -> None:
+        seen.append(state.epoch)
+        if len(seen) == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        population.fit(x, t, optimizer=bp.SGD(0.1), epochs=4, callbacks=[interrupt])
+    first = [len(history.epoch) for history in population.history]
+    assert first == [4, 2, 0]
+    history = population.resume(x, t, until_epoch=5)
+    assert history.loss.shape == (3, 5)
+    for i, trainer in enumerate(trainers):
+        want = trainer.fit(x, t, epochs=5).history
+        assert history[i].epoch == list(range(first[i], 5))
+        assert history[i].loss == want["loss"][first[i] :]
+        np.testing.assert_equal(history.loss[i, len(history[i].loss) :], np.nan)
+        assert_same_bits(population.parameters[i], trainer.network.parameters)
 
 
 def test_progress_counts_all_networks(capsys: pytest.CaptureFixture[str]) -> None:
