@@ -273,12 +273,9 @@ def _check(candidates: list[Candidate], x: ArrayLike, t: ArrayLike) -> tuple[Flo
 
 def folds_of(cv: Any, x: FloatArray, t: FloatArray, rng: np.random.Generator) -> list[Pair]:
     """Return the rows of each fold: those it learns from, and those it is scored on."""
-    if hasattr(cv, "split"):
-        pairs = list(cv.split(x, t))
-    elif isinstance(cv, Iterable) and not isinstance(cv, (str, bytes)):
-        pairs = list(cv)
-    else:
+    if isinstance(cv, (str, bytes, bytearray)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         return _shuffled_folds(whole_number(cv, "cv", 2), t, rng)
+    pairs = list(cv.split(x, t) if hasattr(cv, "split") else cv)
     if not pairs:
         raise ValueError("cv has no folds; it must have at least one")
     return [_fold(pair, f"cv[{i}]", len(x)) for i, pair in enumerate(pairs)]
