@@ -60,8 +60,12 @@ def net() -> bp.Network:
     return network([3, 4, 2], "tanh", "logistic", "float32")
 
 
+TRAINER = {"learning_rate": 0.1, "batch_size": 2, "seed": 0}
+
+
 def trainer() -> bp.Trainer:
-    return bp.Trainer(net(), optimizer=bp.SGD(0.1), batch_size=2, seed=0)
+    optimizer = bp.SGD(TRAINER["learning_rate"])
+    return bp.Trainer(net(), optimizer=optimizer, batch_size=TRAINER["batch_size"], seed=TRAINER["seed"])
 
 
 def population() -> bp.Population:
@@ -125,7 +129,7 @@ GOOD: dict[str, Make] = {
     "b": lambda: numbers(2, seed=4),
     "da": lambda: numbers(6, 2, seed=5),
     "z": lambda: numbers(6, 2, seed=6),
-    "a": lambda: numbers(6, 2, seed=7),
+    "a": lambda: np.tanh(numbers(6, 2, seed=6)),
     "activation": one("tanh"),
     "loss": one("half_squared_error"),
     "learning_rate": one(0.1),
@@ -253,7 +257,7 @@ ENTRIES: dict[str, Entry] = {
     "activate": Entry(one(bp.activate), given("activation", "z")),
     "activation_derivative": Entry(one(bp.activation_derivative), given("activation", "z")),
     "available_isas": Entry(one(bp.available_isas), {}),
-    "check_gradients": Entry(one(bp.check_gradients), given("net", "x", "t"), errors=FLOATING),
+    "check_gradients": Entry(one(bp.check_gradients), given("net", "x", "t", "loss"), errors=FLOATING),
     "dense_backward": Entry(one(bp.dense_backward), given("da", "x", "w", "z", "a", "activation")),
     "dense_forward": Entry(one(bp.dense_forward), given("x", "w", "b", "activation")),
     "get_num_threads": Entry(one(bp.get_num_threads), {}),
@@ -293,7 +297,10 @@ ENTRIES: dict[str, Entry] = {
     "Network": Entry(one(bp.Network), given("layers", "activation", "seed")),
     "Network.copy": Entry(of(net, "copy"), {}),
     "Network.fit": Entry(
-        of(net, "fit"), given("x", "t", "epochs", "optimizer", "callbacks", "seed"), errors=RUN, in_place=("self",)
+        of(net, "fit"),
+        given("x", "t", "loss", "epochs", "optimizer", "callbacks", "seed", batch_size=one(2)),
+        errors=RUN,
+        in_place=("self",),
     ),
     "Network.gradients": Entry(of(net, "gradients"), given("x", "t", "loss")),
     "Network.load": Entry(one(bp.Network.load), {"path": lambda: saved(net, "network")}, errors=FILES),
@@ -323,7 +330,7 @@ ENTRIES: dict[str, Entry] = {
     "Population.copy": Entry(of(population, "copy"), {}),
     "Population.fit": Entry(
         of(population, "fit"),
-        given("x", "t", "epochs", "optimizer", "callbacks", "seed"),
+        given("x", "t", "loss", "epochs", "optimizer", "callbacks", "seed", batch_size=one(2)),
         long=("epochs",),
         errors=(*RUN, *DIVERGED),
         in_place=("self",),
