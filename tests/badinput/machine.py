@@ -19,6 +19,7 @@ import collections
 import contextlib
 import copy
 import faulthandler
+import functools
 import inspect
 import io
 import json
@@ -97,20 +98,13 @@ class Choices:
         return options[self.numbers[-1]]
 
 
-BIT = st.booleans()
-
-
-def draw_below(draw: st.DrawFn, n: int) -> int:
-    """A number of which each is about as likely: Hypothesis's integers are mostly small."""
-    bits, number = (n - 1).bit_length() + 2, 0
-    for _ in range(bits if n > 1 else 0):
-        number = 2 * number + draw(BIT)
-    return number * n >> bits
+# Whose numbers are all as likely, while Hypothesis's integers are mostly small ones.
+TWO_BYTES = st.binary(min_size=2, max_size=2)
 
 
 @st.composite
 def calls(draw: st.DrawFn, name: str) -> Call:
-    return choose_call(name, Choices(lambda n: draw_below(draw, n)))
+    return choose_call(name, Choices(lambda n: int.from_bytes(draw(TWO_BYTES), "big") * n >> 16))
 
 
 def choose_call(name: str, choose: Choices) -> Call:
@@ -126,7 +120,7 @@ def choose_call(name: str, choose: Choices) -> Call:
     if choose((False, True)):
         arguments = {key: _as_float64(value) for key, value in arguments.items()}
         plain["arrays"] = "float64"
-    parameters = parameters_of(function)
+    parameters = [parameter.name for parameter in parameters_of(name) if parameter.kind not in VARIABLE]
     how: dict[str, str] = {}
     for _ in range(choose((0, 1, 1, 1, 1, 1, 2, 2))):
         if parameters:
@@ -135,12 +129,12 @@ def choose_call(name: str, choose: Choices) -> Call:
     return Call(name, function, arguments, how, plain, choose.numbers)
 
 
-def parameters_of(function: Callable[..., Any]) -> list[str]:
-    return [
-        parameter.name
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-    ]
+VARIABLE = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+
+@functools.cache
+def parameters_of(name: str) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(ENTRIES[name].make()).parameters.values())
 
 
 def _as_float64(value: Any) -> Any:
@@ -179,8 +173,11 @@ def _is_large(value: Any) -> bool:
         return type(value) is range  # such as sizes of a hundred thousand layers
 
 
-# After these a part may have been done: each documents that the steps before stand.
-PART_DONE = ("result", "FloatingPointError", "FileNotFoundError", "OSError", "the argument's own exception")
+# After these a part may have been done: each documents that the steps before stand. A population that warns has trained.
+PART_DONE = (
+    *("result", "the argument's own exception"),
+    *("FloatingPointError", "FileNotFoundError", "OSError", "RuntimeWarning"),
+)
 
 # --- what came of it --------------------------------------------------------------------------------------------------
 
@@ -201,7 +198,7 @@ def judge(call: Call) -> tuple[str, bool]:
     before = {key: fingerprint(value) for key, value in values.items()}
     as_they_were = {key: judges.as_it_was(value) for key, value in values.items()}
     try:
-        result = _quietly(call.function, call.arguments)
+        result = _quietly(call.name, call.function, call.arguments)
     except Boom:
         assert any(key in call.spoilt for key in call.arguments), f"{call}: raised by no argument"
         outcome = "the argument's own exception"
@@ -224,7 +221,7 @@ def judge(call: Call) -> tuple[str, bool]:
     return outcome, judges.check(call.name, as_they_were, values, result)
 
 
-def _quietly(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+def _quietly(name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     """Call with warnings as errors, with nothing printed."""
     with (
         warnings.catch_warnings(),
@@ -232,18 +229,9 @@ def _quietly(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         contextlib.redirect_stderr(io.StringIO()),
     ):
         warnings.simplefilter("error")
-        signature = inspect.signature(function)
-        positional = [
-            arguments[name]
-            for name, parameter in signature.parameters.items()
-            if parameter.kind is parameter.POSITIONAL_ONLY and name in arguments
-        ]
-        named = {
-            name: value
-            for name, value in arguments.items()
-            if name not in signature.parameters
-            or signature.parameters[name].kind is not inspect.Parameter.POSITIONAL_ONLY
-        }
+        named = dict(arguments)
+        unnamed = [each.name for each in parameters_of(name) if each.kind is each.POSITIONAL_ONLY]
+        positional = [named.pop(each) for each in unnamed if each in arguments]
         result = function(*positional, **named)
         if isinstance(result, types.GeneratorType):
             result = list(result)
@@ -325,7 +313,7 @@ def _plain_call(call: Call, entry: Entry) -> Any:
         return None
     try:
         # another object than that of the call to come, for both may change theirs
-        result = _quietly(entry.make(), {key: _fresh(value) for key, value in arguments.items()})
+        result = _quietly(call.name, entry.make(), {key: _fresh(value) for key, value in arguments.items()})
     except Exception:
         return None
     return (result,)
@@ -403,7 +391,6 @@ def make_and_judge(call: Call, report: Report) -> None:
         raise AssertionError(f"{call}: {error}" if call.name not in str(error) else str(error)) from error
     finally:
         signal.alarm(0)
-        faulthandler.cancel_dump_traceback_later()
         _clear_folder()
     report.outcomes[call.name][outcome] += 1
     if held:
@@ -431,7 +418,7 @@ def prepare() -> None:
 
 def search(number_of_calls: int, seed_of_all: int, note: Callable[[str], object], report: Report) -> bool:
     """Make about so many calls, more of what takes more arguments; print what fails. Return whether nothing does."""
-    shares = {name: 3 + len(parameters_of(entry.make())) for name, entry in sorted(ENTRIES.items())}
+    shares = {name: 3 + len(parameters_of(name)) for name in sorted(ENTRIES)}
     good = True
     for name, share in shares.items():
         try:
