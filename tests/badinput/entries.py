@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import importlib
 import inspect
@@ -18,6 +20,7 @@ from helpers import network
 
 from .values import Make
 
+KEPT = "kept"
 FOLDER = tempfile.mkdtemp(prefix="backpropc-bad-input-")
 MODULES = ("pretraining", "schedules", "sklearn", "onnx", "plot", "microscope", "c_source")
 # What the library makes and the user reads. They are records: their constructors keep what they are given.
@@ -56,8 +59,21 @@ def numbers(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).uniform(0.05, 0.95, shape).astype(dtype)
 
 
+DTYPE = contextvars.ContextVar("DTYPE", default="float32")
+
+
+@contextlib.contextmanager
+def objects_in(dtype: str) -> Iterator[None]:
+    """Make networks, and what else has a dtype, in this one."""
+    token = DTYPE.set(dtype)
+    try:
+        yield
+    finally:
+        DTYPE.reset(token)
+
+
 def net() -> bp.Network:
-    return network([3, 4, 2], "tanh", "logistic", "float32")
+    return network([3, 4, 2], "tanh", "logistic", DTYPE.get())
 
 
 TRAINER = {"learning_rate": 0.1, "batch_size": 2, "seed": 0}
@@ -69,7 +85,7 @@ def trainer() -> bp.Trainer:
 
 
 def population() -> bp.Population:
-    return bp.Population([3, 4, 2], n=3, seed=0)
+    return bp.Population([3, 4, 2], n=3, seed=0, dtype=DTYPE.get())
 
 
 def trained_population() -> bp.Population:
@@ -83,11 +99,11 @@ def history() -> bp.History:
 
 
 def rbm() -> Any:
-    return bp.pretraining.RBM(3, 2, seed=0)
+    return bp.pretraining.RBM(3, 2, seed=0, dtype=DTYPE.get())
 
 
 def autoencoder() -> Any:
-    return bp.pretraining.DenoisingAutoencoder(3, 2, seed=0)
+    return bp.pretraining.DenoisingAutoencoder(3, 2, seed=0, dtype=DTYPE.get())
 
 
 def x() -> np.ndarray:
@@ -100,8 +116,9 @@ def t() -> np.ndarray:
     return rows / rows.sum(axis=1, keepdims=True)
 
 
-def saved(thing: Callable[[], Any], name: str) -> str:
-    path = os.path.join(FOLDER, name)
+def saved(thing: Callable[[], Any]) -> str:
+    """The path of a file that good calls read: its name begins with KEPT."""
+    path = os.path.join(FOLDER, f"{KEPT}-{thing.__name__}-{DTYPE.get()}")
     if not os.path.exists(path):
         thing().save(path)
     return path
@@ -213,7 +230,7 @@ def fitted(kind: str) -> Callable[[], Any]:
         from backpropc import sklearn
 
         estimator = getattr(sklearn, kind)(hidden_layer_sizes=(3,), random_state=0, epochs=2)
-        return estimator.fit(x(), GOOD["y"]() if kind == "MLPClassifier" else t())
+        return estimator.fit(x().astype(DTYPE.get()), GOOD["y"]() if kind == "MLPClassifier" else t())
 
     return make
 
@@ -303,7 +320,7 @@ ENTRIES: dict[str, Entry] = {
         in_place=("self",),
     ),
     "Network.gradients": Entry(of(net, "gradients"), given("x", "t", "loss")),
-    "Network.load": Entry(one(bp.Network.load), {"path": lambda: saved(net, "network")}, errors=FILES),
+    "Network.load": Entry(one(bp.Network.load), {"path": lambda: saved(net)}, errors=FILES),
     "Network.loss": Entry(of(net, "loss"), given("x", "t", "loss")),
     "Network.predict": Entry(of(net, "predict"), given("x")),
     "Network.save": Entry(of(net, "save"), {"path": path("saved")}, errors=FILES),
@@ -321,7 +338,7 @@ ENTRIES: dict[str, Entry] = {
     "Layer.trainable=": Entry(assignment(first_layer, "trainable"), {"trainable": one(False)}, in_place=("self",)),
     "Trainer": Entry(one(bp.Trainer), given("network", "loss", "optimizer", "seed")),
     "Trainer.fit": Entry(of(trainer, "fit"), given("x", "t", "epochs", "callbacks"), errors=RUN, in_place=("self",)),
-    "Trainer.load": Entry(one(bp.Trainer.load), {"path": lambda: saved(trainer, "trainer")}, errors=FILES),
+    "Trainer.load": Entry(one(bp.Trainer.load), {"path": lambda: saved(trainer)}, errors=FILES),
     "Trainer.save": Entry(of(trainer, "save"), {"path": path("saved")}, errors=FILES),
     "Trainer.step": Entry(of(trainer, "step"), given("x", "t"), errors=FLOATING, in_place=("self",)),
     "Population": Entry(one(bp.Population), given("layers", "n", "activation", "seed")),
@@ -335,7 +352,7 @@ ENTRIES: dict[str, Entry] = {
         errors=(*RUN, *DIVERGED),
         in_place=("self",),
     ),
-    "Population.load": Entry(one(bp.Population.load), {"path": lambda: saved(population, "population")}, errors=FILES),
+    "Population.load": Entry(one(bp.Population.load), {"path": lambda: saved(population)}, errors=FILES),
     "Population.loss": Entry(of(population, "loss"), given("x", "t", "loss")),
     "Population.mean_predict": Entry(of(population, "mean_predict"), given("x")),
     "Population.predict": Entry(of(population, "predict"), given("x")),

@@ -117,8 +117,9 @@ def tracing(case: Case) -> None:
 def good_trace() -> tuple[vector.Pass, Bounds, vector.Net, str, np.ndarray]:
     """What the traces of the good calls are of."""
     net, loss = oracle_net(entries.net()), "half_squared_error"
-    x, t = (each.astype(np.float32).astype(np.float64) for each in (entries.x(), entries.t()))
-    return *traced(net, x, t, loss, np.float32), net, loss, t
+    dtype = entries.DTYPE.get()
+    x, t = (each.astype(dtype).astype(np.float64) for each in (entries.x(), entries.t()))
+    return *traced(net, x, t, loss, dtype), net, loss, t
 
 
 @judge("Trace.step", takes=("i",))
@@ -201,7 +202,7 @@ def masked(case: Case) -> None:
     before: LayerBefore = case.before["self"]
     layer, mask = case.after["self"], case.before["mask"]
     there = np.ones(before.w.shape) if mask is None else case.array("mask")
-    assert_same_bits(layer.w, np.where(there == 1, before.w, np.float32(0)))
+    assert_same_bits(layer.w, np.where(there == 1, before.w, before.w.dtype.type(0)))
     assert_same_bits(layer.b, before.b)
 
 

@@ -201,7 +201,7 @@ def population_fitted(case: Case) -> None:
 def runs_of_the_good_population(epochs: int) -> Iterator[Run]:
     """Of the networks of the population that the good calls find trained."""
     start = as_population(entries.population())
-    x, t = (each.astype(np.float32).astype(np.float64) for each in (entries.x(), entries.t()))
+    x, t = (each.astype(entries.DTYPE.get()).astype(np.float64) for each in (entries.x(), entries.t()))
     for i, net in enumerate(start):
         yield Run(net, x, t, "half_squared_error", vector.Sgd(0.1), 32, orders(i, epochs, len(x)))
 
@@ -215,7 +215,7 @@ def population_resumed(case: Case) -> None:
     """With the samples of the fit before; others may be refused, or be the user's own mistake."""
     before: PopulationBefore = case.before["self"]
     for name, good in (("x", entries.x()), ("t", entries.t())):
-        only_if(np.array_equal(case.array(name).astype(np.float32), good.astype(np.float32)))
+        only_if(np.array_equal(case.array(name).astype(before.dtype), good.astype(before.dtype)))
     callbacks, until = case.before.get("callbacks", ()), case.before.get("until_epoch", 1)
     only_if(type(callbacks) in (list, tuple))
     until = min(count(until), STOPPED) if callbacks else count(until)
@@ -234,14 +234,14 @@ def history_of_one(case: Case) -> None:
     index = case.before["index"]
     only_if(type(index) is int)
     run = list(runs_of_the_good_population(1))[index]
-    run.holds(run.net.parameters(), case.result.loss, np.float32)
+    run.holds(run.net.parameters(), case.result.loss, entries.DTYPE.get())
 
 
 @judge("PopulationHistory.last", takes=("name",))
 def last_of_a_history(case: Case) -> None:
     only_if(case.before["name"] == "loss")
     for run, got in zip(runs_of_the_good_population(1), case.result, strict=True):
-        run.holds(run.net.parameters(), [got], np.float32)
+        run.holds(run.net.parameters(), [got], entries.DTYPE.get())
 
 
 @judge("Population.best")
@@ -249,7 +249,7 @@ def best_of_all(case: Case) -> None:
     """The one whose loss is the least in the oracle too."""
     runs = list(runs_of_the_good_population(1))
     best = min(runs, key=lambda run: run.losses[-1])
-    best.holds(case.result.parameters, best.losses, np.float32)
+    best.holds(case.result.parameters, best.losses, entries.DTYPE.get())
 
 
 @judge("Population.save", takes=("path",))

@@ -46,7 +46,7 @@ from backpropc.definitions import Definition
 from backpropc.layers import Layer
 
 from . import judges
-from .entries import ENTRIES, FOLDER, Entry
+from .entries import ENTRIES, FOLDER, KEPT, Entry, objects_in
 from .values import SPOILT, VALUES, Boom, spoilt
 
 MEMORY = 6 * 2**30
@@ -56,7 +56,6 @@ USUAL = (TypeError, ValueError, IndexError, MemoryError, ModuleNotFoundError)
 UNUSUAL = (UnicodeDecodeError,)
 LOOKING = ("plot.", "sklearn.")  # they go through all elements of what is huge, which is no error but a long wait
 LARGE = 50  # above which a count of work takes long
-KEPT = ("network", "trainer", "population")  # files that good calls read
 OF_SKLEARN = ("X", "y", "classes", "labels", *inspect.signature(ENTRIES["sklearn.MLPRegressor"].make()).parameters)
 CHOICES: dict[str, tuple[Any, ...]] = {
     "activation": (*bp.ACTIVATIONS, bp.leaky_relu(0.3)),
@@ -64,6 +63,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "optimizer": (bp.SGD(0.1, momentum=0.9), bp.SGD(0.1, momentum=0.9, nesterov=True), bp.Adam()),
 }
 IMPOSSIBLE = (("activation_derivative", "softmax"),)
+CLASSES_LOSS = "softmax_cross_entropy"  # whose targets may be integers
 
 
 class Call(NamedTuple):
@@ -74,6 +74,7 @@ class Call(NamedTuple):
     arguments: dict[str, Any]
     spoilt: dict[str, str]  # the arguments that are spoilt, and how
     plain: dict[str, str]  # those that are chosen, and as what
+    dtype: str  # of the objects
     numbers: list[int]  # of the choices, by which it can be made again
 
     def __str__(self) -> str:
@@ -109,14 +110,18 @@ def calls(draw: st.DrawFn, name: str) -> Call:
 
 def choose_call(name: str, choose: Choices) -> Call:
     """Return a call of a function. Of all options the first is the simplest: a failing call is shrunk towards it."""
-    entry = ENTRIES[name]
-    function = entry.make()
-    arguments = {key: make() for key, make in entry.given.items()}
-    plain = {}
+    dtype = choose(("float32", "float64"))
+    with objects_in(dtype):
+        function = ENTRIES[name].make()
+        arguments = {key: make() for key, make in ENTRIES[name].given.items()}
+    plain = {} if dtype == "float32" else {"objects": dtype}
     for key, values in CHOICES.items():
         if key in arguments and choose((False, True)):
             arguments[key] = choose([value for value in values if (name, value) not in IMPOSSIBLE])
             plain[key] = repr(arguments[key])
+    if "t" in arguments and arguments.get("loss") == CLASSES_LOSS and choose((False, True)):
+        arguments["t"] = np.array([0, 1, 1, 0, 1, 0])
+        plain["t"] = "classes"
     if choose((False, True)):
         arguments = {key: _as_float64(value) for key, value in arguments.items()}
         plain["arrays"] = "float64"
@@ -126,7 +131,7 @@ def choose_call(name: str, choose: Choices) -> Call:
         if parameters:
             key = choose(parameters)
             how[key] = _spoil(name, arguments, key, choose)
-    return Call(name, function, arguments, how, plain, choose.numbers)
+    return Call(name, function, arguments, how, plain, dtype, choose.numbers)
 
 
 VARIABLE = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
@@ -173,7 +178,7 @@ def _is_large(value: Any) -> bool:
         return type(value) is range  # such as sizes of a hundred thousand layers
 
 
-# After these a part may have been done: each documents that the steps before stand. A population that warns has trained.
+# After these a part may have been done: each documents that the steps before stand, and a population warns of it.
 PART_DONE = (
     *("result", "the argument's own exception"),
     *("FloatingPointError", "FileNotFoundError", "OSError", "RuntimeWarning"),
@@ -384,7 +389,8 @@ def make_and_judge(call: Call, report: Report) -> None:
     faulthandler.dump_traceback_later(2 * SECONDS, exit=True)  # where the core never comes back to Python
     signal.alarm(SECONDS)
     try:
-        outcome, held = judge(call)
+        with objects_in(call.dtype):
+            outcome, held = judge(call)
     except Hang:
         raise AssertionError(f"{call}: does not end") from None
     except AssertionError as error:
@@ -403,7 +409,7 @@ def _on_alarm(*_: Any) -> None:
 
 def _clear_folder() -> None:
     for entry in os.scandir(FOLDER):
-        if entry.name not in KEPT and not entry.is_dir(follow_symlinks=False):
+        if not entry.name.startswith(KEPT) and not entry.is_dir(follow_symlinks=False):
             os.unlink(entry.path)
 
 

@@ -18,7 +18,7 @@ from badinput.entries import ENTRIES, public
 from badinput.judges import JUDGES, WITHOUT
 
 TESTS = Path(__file__).resolve().parents[1]
-CALLS = int(os.environ.get("BACKPROPC_TEST_BAD_INPUT", "4000"))
+CALLS = int(os.environ.get("BACKPROPC_TEST_BAD_INPUT", "3500"))
 
 
 def test_every_public_function_has_a_good_call_to_spoil() -> None:
