@@ -20,7 +20,7 @@ def starting_with(*names: str) -> tuple[str, ...]:
 
 WITHOUT: dict[str, tuple[str, ...]] = {
     "keeps what it is given, for others to compute with": (
-        *("Activation", "Dense", "EarlyStopping", "Loss", "Trainer", "log_uniform"),
+        *("Activation", "Dense", "EarlyStopping", "Layer.trainable=", "Loss", "Trainer", "log_uniform"),
         *("Adagrad", "Adam", "AdamW", "LBFGS", "LevenbergMarquardt", "Quickprop", "RMSprop", "Rprop", "SGD"),
         *("elu", "huber", "leaky_relu", "normal", "uniform"),
         *(name for name in starting_with("schedules.") if not name.endswith(".rate")),
@@ -32,8 +32,9 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "is about the machine": (
         *("available_isas", "get_num_threads", "isa", "num_threads", "set_num_threads", "show_config"),
     ),
-    "takes the steps of Adam, of a search or of early stopping, which magnify what is rounded": (
+    "takes random draws of others, or the steps of Adam and of a search, which magnify what is rounded": (
         *starting_with("sklearn."),
+        "log_uniform.rvs",
         *("pretraining.pretrain", "sanity_check", "schedules.reduce_on_plateau.rate", "search"),
     ),
 }

@@ -1,4 +1,4 @@
-"""The oracle's word on the functions on arrays, the schedules, and what scikit-learn's estimators predict."""
+"""The oracle's word on the functions on arrays and the schedules."""
 
 from __future__ import annotations
 
@@ -91,9 +91,3 @@ def rate(case: Case) -> None:
     dtype = np.asarray(case.result).dtype  # that of the rate it is given
     only_if(dtype.kind == "f")
     assert_within(case.result, want, tolerance.bound(64 + 2 * epoch, own, dtype), "rate")
-
-
-@judge("log_uniform.rvs", takes=("random_state",))
-def drawn(case: Case) -> None:
-    """Of a random number the oracle knows the bounds alone, those in the good call."""
-    assert 0.01 <= case.result <= 1.0

@@ -34,7 +34,7 @@ from .judging import (
 @judge("Network.predict", takes=("x",))
 def predicted(case: Case) -> None:
     before: NetworkBefore = case.before["self"]
-    x = case.array("x").astype(before.dtype).astype(np.float64)
+    x = case.read("x", before)
     assert_predicted(before.net, x, case.result, before.dtype)
 
 
@@ -204,14 +204,6 @@ def masked(case: Case) -> None:
     there = np.ones(before.w.shape) if mask is None else case.array("mask")
     assert_same_bits(layer.w, np.where(there == 1, before.w, before.w.dtype.type(0)))
     assert_same_bits(layer.b, before.b)
-
-
-@judge("Layer.trainable=", takes=("trainable",))
-def made_trainable(case: Case) -> None:
-    before: LayerBefore = case.before["self"]
-    layer, learns = case.after["self"], bool(case.before["trainable"])
-    assert layer.trainable == learns
-    assert_same_bits(layer.w, before.w)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -55,7 +55,6 @@ class PopulationBefore(NamedTuple):
 class LayerBefore(NamedTuple):
     w: np.ndarray
     b: np.ndarray
-    trainable: bool
 
 
 class MachineBefore(NamedTuple):
@@ -85,7 +84,7 @@ def as_it_was(value: Any) -> Any:
         nets = [oracle_net(value[i]) for i in range(value.n)]
         return PopulationBefore(nets, value.seeds.tolist(), value.dtype, value.parameters.copy())
     if type(value).__name__ == "Layer":
-        return LayerBefore(value.w.copy(), value.b.copy(), value.trainable)
+        return LayerBefore(value.w.copy(), value.b.copy())
     if type(value).__name__ == "RBM":
         arrays = (np.array(array, np.float64) for array in (value.w, value.b, value.c))
         return MachineBefore(pretraining.Rbm(*arrays, value.visible), value.dtype)
@@ -167,9 +166,12 @@ class Case(NamedTuple):
         only_if(issubclass(type(loss), str))
         return str(loss)
 
+    def read(self, name: str, before: NetworkBefore | PopulationBefore | MachineBefore) -> np.ndarray:
+        """An array as a network reads it: in its dtype."""
+        return self.array(name).astype(before.dtype).astype(np.float64)
+
     def samples(self, before: NetworkBefore | PopulationBefore) -> tuple[np.ndarray, np.ndarray]:
-        """x and t as the network reads them: in its dtype."""
-        x, t = (self.array(name).astype(before.dtype).astype(np.float64) for name in ("x", "t"))
+        x, t = (self.read(name, before) for name in ("x", "t"))
         return x, rows_of_targets(t, (*x.shape[:-1], before.sizes[-1]), losses.LOSSES[self.loss_name()])
 
 
