@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import contextvars
 import functools
 import importlib
 import inspect
 import os
+import shutil
 import tempfile
 import types
 from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ from .values import Make
 
 KEPT = "kept"
 FOLDER = tempfile.mkdtemp(prefix="backpropc-bad-input-")
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 MODULES = ("pretraining", "schedules", "sklearn", "onnx", "plot", "microscope", "c_source")
 # What the library makes and the user reads. They are records: their constructors keep what they are given.
 # What a fit calls, with what it has made itself; and what a page is made with.

@@ -28,7 +28,6 @@ import operator
 import os
 import re
 import resource
-import shutil
 import signal
 import sys
 import traceback
@@ -203,7 +202,7 @@ def judge(call: Call) -> tuple[str, bool]:
     before = {key: fingerprint(value) for key, value in values.items()}
     as_they_were = {key: judges.as_it_was(value) for key, value in values.items()}
     try:
-        result = _quietly(call.name, call.function, call.arguments)
+        result = quietly(call.name, call.function, call.arguments)
     except Boom:
         assert any(key in call.spoilt for key in call.arguments), f"{call}: raised by no argument"
         outcome = "the argument's own exception"
@@ -226,7 +225,7 @@ def judge(call: Call) -> tuple[str, bool]:
     return outcome, judges.check(call.name, as_they_were, values, result)
 
 
-def _quietly(name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+def quietly(name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     """Call with warnings as errors, with nothing printed."""
     with (
         warnings.catch_warnings(),
@@ -318,7 +317,7 @@ def _plain_call(call: Call, entry: Entry) -> Any:
         return None
     try:
         # another object than that of the call to come, for both may change theirs
-        result = _quietly(call.name, entry.make(), {key: _fresh(value) for key, value in arguments.items()})
+        result = quietly(call.name, entry.make(), {key: _fresh(value) for key, value in arguments.items()})
     except Exception:
         return None
     return (result,)
@@ -483,8 +482,7 @@ def main() -> int:
             else:
                 good = search(options.calls, options.seed, _noting(last), report)
         finally:
-            os.chdir("/")
-            shutil.rmtree(FOLDER, ignore_errors=True)
+            os.chdir("/")  # the folder is removed
         told.write(report.to_json())
     print(report)
     return 0 if good else 1

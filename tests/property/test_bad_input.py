@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from badinput.entries import ENTRIES, public
-from badinput.judges import JUDGES, WITHOUT
+from badinput.disturbing import disturbed
+from badinput.entries import ENTRIES, objects_in, public
+from badinput.judges import JUDGES, WITHOUT, as_it_was, check
+from badinput.machine import Choices, choose_call, quietly
 
 TESTS = Path(__file__).resolve().parents[1]
 CALLS = int(os.environ.get("BACKPROPC_TEST_BAD_INPUT", "3500"))
@@ -28,6 +30,27 @@ def test_every_public_function_has_a_good_call_to_spoil() -> None:
 def test_what_the_oracle_has_no_word_on_is_told() -> None:
     without = [name for names in WITHOUT.values() for name in names]
     assert sorted([*JUDGES, *without]) == sorted(ENTRIES)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", sorted(JUDGES))
+def test_a_judge_takes_the_result_and_refuses_one_that_is_a_little_wrong(name: str, dtype: str) -> None:
+    """Of the call as it should be; where nothing is returned, what was changed or written is a little wrong."""
+    with objects_in(dtype):
+        call = choose_call(name, Choices(lambda n: int(n == 2 and dtype == "float64")))
+        owner = getattr(call.function, "__self__", None)
+        values = {**call.arguments, "self": owner}
+        before = {key: as_it_was(value) for key, value in values.items()}
+        result = quietly(name, call.function, call.arguments)
+        assert check(name, before, values, result)
+        if result is not None:
+            result = disturbed(result)
+        else:
+            disturbed(owner)
+            if name.endswith("save"):
+                call.function(**call.arguments)
+        with pytest.raises(AssertionError):
+            check(name, before, values, result)
 
 
 @pytest.fixture(scope="module")
