@@ -118,6 +118,8 @@ def choose_call(name: str, choose: Choices) -> Call:
         if key in arguments and choose((False, True)):
             arguments[key] = choose([value for value in values if (name, value) not in IMPOSSIBLE])
             plain[key] = repr(arguments[key])
+    if {"a", "z", "activation"} <= {*arguments}:
+        arguments["a"] = bp.activate(arguments["activation"], arguments["z"])
     if "t" in arguments and arguments.get("loss") == CLASSES_LOSS and choose((False, True)):
         arguments["t"] = np.array([0, 1, 1, 0, 1, 0])
         plain["t"] = "classes"
