@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import FloatArray, seed_value, shown, truth, whole_number
+from ._arguments import FloatArray, items_of, seed_value, shown, truth, whole_number
 from ._candidates import Candidate, candidates_of, generator, log_uniform
 from ._display import _html_table, _text_table
 from ._folds import checked_rows
@@ -273,12 +273,10 @@ def _check(candidates: list[Candidate], x: ArrayLike, t: ArrayLike) -> tuple[Flo
 
 def folds_of(cv: Any, x: FloatArray, t: FloatArray, rng: np.random.Generator) -> list[Pair]:
     """Return the rows of each fold: those it learns from, and those it is scored on."""
-    if hasattr(cv, "split"):
-        pairs = list(cv.split(x, t))
-    elif isinstance(cv, Iterable) and not isinstance(cv, (str, bytes)):
-        pairs = list(cv)
-    else:
+    if isinstance(cv, (str, bytes, bytearray)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         return _shuffled_folds(whole_number(cv, "cv", 2), t, rng)
+    of = "pairs: rows to learn from, and rows to score on"
+    pairs = list(cv.split(x, t)) if hasattr(cv, "split") else items_of(cv, "cv", of)
     if not pairs:
         raise ValueError("cv has no folds; it must have at least one")
     return [_fold(pair, f"cv[{i}]", len(x)) for i, pair in enumerate(pairs)]

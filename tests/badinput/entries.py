@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import contextvars
 import functools
 import importlib
 import inspect
 import os
+import shutil
 import tempfile
 import types
 from collections.abc import Callable, Iterator
@@ -18,7 +22,9 @@ from helpers import network
 
 from .values import Make
 
+KEPT = "kept"
 FOLDER = tempfile.mkdtemp(prefix="backpropc-bad-input-")
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 MODULES = ("pretraining", "schedules", "sklearn", "onnx", "plot", "microscope", "c_source")
 # What the library makes and the user reads. They are records: their constructors keep what they are given.
 # What a fit calls, with what it has made itself; and what a page is made with.
@@ -56,16 +62,33 @@ def numbers(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).uniform(0.05, 0.95, shape).astype(dtype)
 
 
+DTYPE = contextvars.ContextVar("DTYPE", default="float32")
+
+
+@contextlib.contextmanager
+def objects_in(dtype: str) -> Iterator[None]:
+    """Make networks, and what else has a dtype, in this one."""
+    token = DTYPE.set(dtype)
+    try:
+        yield
+    finally:
+        DTYPE.reset(token)
+
+
 def net() -> bp.Network:
-    return network([3, 4, 2], "tanh", "logistic", "float32")
+    return network([3, 4, 2], "tanh", "logistic", DTYPE.get())
+
+
+TRAINER = {"learning_rate": 0.1, "batch_size": 2, "seed": 0}
 
 
 def trainer() -> bp.Trainer:
-    return bp.Trainer(net(), optimizer=bp.SGD(0.1), batch_size=2, seed=0)
+    optimizer = bp.SGD(TRAINER["learning_rate"])
+    return bp.Trainer(net(), optimizer=optimizer, batch_size=TRAINER["batch_size"], seed=TRAINER["seed"])
 
 
 def population() -> bp.Population:
-    return bp.Population([3, 4, 2], n=3, seed=0)
+    return bp.Population([3, 4, 2], n=3, seed=0, dtype=DTYPE.get())
 
 
 def trained_population() -> bp.Population:
@@ -79,11 +102,11 @@ def history() -> bp.History:
 
 
 def rbm() -> Any:
-    return bp.pretraining.RBM(3, 2, seed=0)
+    return bp.pretraining.RBM(3, 2, seed=0, dtype=DTYPE.get())
 
 
 def autoencoder() -> Any:
-    return bp.pretraining.DenoisingAutoencoder(3, 2, seed=0)
+    return bp.pretraining.DenoisingAutoencoder(3, 2, seed=0, dtype=DTYPE.get())
 
 
 def x() -> np.ndarray:
@@ -96,8 +119,9 @@ def t() -> np.ndarray:
     return rows / rows.sum(axis=1, keepdims=True)
 
 
-def saved(thing: Callable[[], Any], name: str) -> str:
-    path = os.path.join(FOLDER, name)
+def saved(thing: Callable[[], Any]) -> str:
+    """The path of a file that good calls read: its name begins with KEPT."""
+    path = os.path.join(FOLDER, f"{KEPT}-{thing.__name__}-{DTYPE.get()}")
     if not os.path.exists(path):
         thing().save(path)
     return path
@@ -209,7 +233,7 @@ def fitted(kind: str) -> Callable[[], Any]:
         from backpropc import sklearn
 
         estimator = getattr(sklearn, kind)(hidden_layer_sizes=(3,), random_state=0, epochs=2)
-        return estimator.fit(x(), GOOD["y"]() if kind == "MLPClassifier" else t())
+        return estimator.fit(x().astype(DTYPE.get()), GOOD["y"]() if kind == "MLPClassifier" else t())
 
     return make
 
@@ -253,7 +277,7 @@ ENTRIES: dict[str, Entry] = {
     "activate": Entry(one(bp.activate), given("activation", "z")),
     "activation_derivative": Entry(one(bp.activation_derivative), given("activation", "z")),
     "available_isas": Entry(one(bp.available_isas), {}),
-    "check_gradients": Entry(one(bp.check_gradients), given("net", "x", "t"), errors=FLOATING),
+    "check_gradients": Entry(one(bp.check_gradients), given("net", "x", "t", "loss"), errors=FLOATING),
     "dense_backward": Entry(one(bp.dense_backward), given("da", "x", "w", "z", "a", "activation")),
     "dense_forward": Entry(one(bp.dense_forward), given("x", "w", "b", "activation")),
     "get_num_threads": Entry(one(bp.get_num_threads), {}),
@@ -268,7 +292,7 @@ ENTRIES: dict[str, Entry] = {
         one(bp.search),
         given("x", "t", sizes=GOOD["layers"], space=space, cv=one(2), epochs=one(1), optimizer=GOOD["optimizer"]),
         long=("n", "cv"),
-        errors=(*RUN, *DIVERGED),
+        errors=(*RUN, *DIVERGED, RuntimeError),
     ),
     "SearchResult.to_dataframe": Entry(of(searched, "to_dataframe"), {}),
     "set_num_threads": Entry(one(bp.set_num_threads), given("n")),
@@ -293,10 +317,13 @@ ENTRIES: dict[str, Entry] = {
     "Network": Entry(one(bp.Network), given("layers", "activation", "seed")),
     "Network.copy": Entry(of(net, "copy"), {}),
     "Network.fit": Entry(
-        of(net, "fit"), given("x", "t", "epochs", "optimizer", "callbacks", "seed"), errors=RUN, in_place=("self",)
+        of(net, "fit"),
+        given("x", "t", "loss", "epochs", "optimizer", "callbacks", "seed", batch_size=one(2)),
+        errors=RUN,
+        in_place=("self",),
     ),
     "Network.gradients": Entry(of(net, "gradients"), given("x", "t", "loss")),
-    "Network.load": Entry(one(bp.Network.load), {"path": lambda: saved(net, "network")}, errors=FILES),
+    "Network.load": Entry(one(bp.Network.load), {"path": lambda: saved(net)}, errors=FILES),
     "Network.loss": Entry(of(net, "loss"), given("x", "t", "loss")),
     "Network.predict": Entry(of(net, "predict"), given("x")),
     "Network.save": Entry(of(net, "save"), {"path": path("saved")}, errors=FILES),
@@ -314,7 +341,7 @@ ENTRIES: dict[str, Entry] = {
     "Layer.trainable=": Entry(assignment(first_layer, "trainable"), {"trainable": one(False)}, in_place=("self",)),
     "Trainer": Entry(one(bp.Trainer), given("network", "loss", "optimizer", "seed")),
     "Trainer.fit": Entry(of(trainer, "fit"), given("x", "t", "epochs", "callbacks"), errors=RUN, in_place=("self",)),
-    "Trainer.load": Entry(one(bp.Trainer.load), {"path": lambda: saved(trainer, "trainer")}, errors=FILES),
+    "Trainer.load": Entry(one(bp.Trainer.load), {"path": lambda: saved(trainer)}, errors=FILES),
     "Trainer.save": Entry(of(trainer, "save"), {"path": path("saved")}, errors=FILES),
     "Trainer.step": Entry(of(trainer, "step"), given("x", "t"), errors=FLOATING, in_place=("self",)),
     "Population": Entry(one(bp.Population), given("layers", "n", "activation", "seed")),
@@ -323,12 +350,12 @@ ENTRIES: dict[str, Entry] = {
     "Population.copy": Entry(of(population, "copy"), {}),
     "Population.fit": Entry(
         of(population, "fit"),
-        given("x", "t", "epochs", "optimizer", "callbacks", "seed"),
+        given("x", "t", "loss", "epochs", "optimizer", "callbacks", "seed", batch_size=one(2)),
         long=("epochs",),
         errors=(*RUN, *DIVERGED),
         in_place=("self",),
     ),
-    "Population.load": Entry(one(bp.Population.load), {"path": lambda: saved(population, "population")}, errors=FILES),
+    "Population.load": Entry(one(bp.Population.load), {"path": lambda: saved(population)}, errors=FILES),
     "Population.loss": Entry(of(population, "loss"), given("x", "t", "loss")),
     "Population.mean_predict": Entry(of(population, "mean_predict"), given("x")),
     "Population.predict": Entry(of(population, "predict"), given("x")),

@@ -4,8 +4,12 @@ What may come of it: the result, the same as of plain arrays of the same numbers
 a documented exception that names an argument. Never another exception, a warning, a changed argument, a network that
 a failed call has changed, a hang, a crash.
 
-    python -m badinput.machine --calls 10000 --seed 1              from the folder tests
-    python -m badinput.machine --calls 1 --seed 1 --skip 123       the 124th call again
+    python -m badinput.machine --calls 10000 --seed 1          from the folder tests
+    python -m badinput.machine --again Network.predict:0,1,2   one call again, by the numbers of its choices
+
+Hypothesis chooses, for each function by itself: the same calls for the same seed, and none twice. A call that fails it
+makes simpler, as long as that fails in the same way, and what is left is printed. A call that ends the process cannot
+be made simpler from within; --last names the file that tells it.
 """
 
 from __future__ import annotations
@@ -15,34 +19,34 @@ import collections
 import contextlib
 import copy
 import faulthandler
+import functools
 import inspect
 import io
+import json
 import math
 import operator
 import os
 import re
 import resource
-import shutil
 import signal
 import sys
-import time
 import traceback
 import types
 import warnings
 from collections.abc import Callable, Sequence
-from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
 import backpropc as bp
 from backpropc.definitions import Definition
+from backpropc.layers import Layer
 
 from . import judges
-from .entries import ENTRIES, FOLDER, Entry
+from .entries import ENTRIES, FOLDER, KEPT, Entry, objects_in
 from .values import SPOILT, VALUES, Boom, spoilt
-
-Choose = Callable[[Sequence[Any]], Any]
 
 MEMORY = 6 * 2**30
 SECONDS = 60  # for one call: more is a hang
@@ -55,8 +59,10 @@ OF_SKLEARN = ("X", "y", "classes", "labels", *inspect.signature(ENTRIES["sklearn
 CHOICES: dict[str, tuple[Any, ...]] = {
     "activation": (*bp.ACTIVATIONS, bp.leaky_relu(0.3)),
     "loss": (*bp.LOSSES, bp.huber(0.5)),
-    "dtype": ("float32", "float64"),
+    "optimizer": (bp.SGD(0.1, momentum=0.9), bp.SGD(0.1, momentum=0.9, nesterov=True), bp.Adam()),
 }
+IMPOSSIBLE = (("activation_derivative", "softmax"),)
+CLASSES_LOSS = "softmax_cross_entropy"  # whose targets may be integers
 
 
 class Call(NamedTuple):
@@ -66,47 +72,88 @@ class Call(NamedTuple):
     function: Callable[..., Any]
     arguments: dict[str, Any]
     spoilt: dict[str, str]  # the arguments that are spoilt, and how
+    plain: dict[str, str]  # those that are chosen, and as what
+    dtype: str  # of the objects
+    numbers: list[int]  # of the choices, by which it can be made again
 
     def __str__(self) -> str:
-        how = ", ".join(f"{name}: {what}" for name, what in self.spoilt.items())
-        plain = ", ".join(f"{key}={self.arguments[key]}" for key in CHOICES if type(self.arguments.get(key)) is str)
-        return f"{self.name}({how or 'as it should be'}; {plain})"[:400]
+        words = [f"{name}: {what}" for name, what in self.spoilt.items()]
+        words += [f"{name}={what}" for name, what in self.plain.items() if name not in self.spoilt]
+        return f"{self.name}({', '.join(words) or 'as it should be'})"[:400]
+
+    def __repr__(self) -> str:
+        """What Hypothesis shows of a call that fails; the arguments' own could be anything."""
+        return f"[--again {self.name}:{','.join(map(str, self.numbers))}] {self}"
 
 
-def choose_call(choose: Choose) -> Call:
-    name = choose(sorted(ENTRIES))
-    entry = ENTRIES[name]
-    function = entry.make()
-    arguments = {key: make() for key, make in entry.given.items()}
+class Choices:
+    """Choose by a number below the number of options, and keep it."""
+
+    def __init__(self, number_below: Callable[[int], int]) -> None:
+        self._number_below = number_below
+        self.numbers: list[int] = []
+
+    def __call__(self, options: Sequence[Any]) -> Any:
+        self.numbers.append(self._number_below(len(options)))
+        return options[self.numbers[-1]]
+
+
+# Whose numbers are all as likely, while Hypothesis's integers are mostly small ones.
+TWO_BYTES = st.binary(min_size=2, max_size=2)
+
+
+@st.composite
+def calls(draw: st.DrawFn, name: str) -> Call:
+    return choose_call(name, Choices(lambda n: int.from_bytes(draw(TWO_BYTES), "big") * n >> 16))
+
+
+def choose_call(name: str, choose: Choices) -> Call:
+    """Return a call of a function. Of all options the first is the simplest: a failing call is shrunk towards it."""
+    dtype = choose(("float32", "float64"))
+    with objects_in(dtype):
+        function = ENTRIES[name].make()
+        arguments = {key: make() for key, make in ENTRIES[name].given.items()}
+    plain = {} if dtype == "float32" else {"objects": dtype}
     for key, values in CHOICES.items():
-        if key in arguments and name != "activation_derivative" and choose((True, False)):
-            arguments[key] = choose([value for value in values if isinstance(arguments[key], str)] or [arguments[key]])
-    if choose((True, False)):
+        if key in arguments and choose((False, True)):
+            arguments[key] = choose([value for value in values if (name, value) not in IMPOSSIBLE])
+            plain[key] = repr(arguments[key])
+    if {"a", "z", "activation"} <= {*arguments}:
+        arguments["a"] = bp.activate(arguments["activation"], arguments["z"])
+    if "t" in arguments and arguments.get("loss") == CLASSES_LOSS and choose((False, True)):
+        arguments["t"] = np.array([0, 1, 1, 0, 1, 0])
+        plain["t"] = "classes"
+    if choose((False, True)):
         arguments = {key: _as_float64(value) for key, value in arguments.items()}
-    parameters = [
-        parameter.name
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-    ]
+        plain["arrays"] = "float64"
+    parameters = [parameter.name for parameter in parameters_of(name) if parameter.kind not in VARIABLE]
     how: dict[str, str] = {}
     for _ in range(choose((0, 1, 1, 1, 1, 1, 2, 2))):
         if parameters:
             key = choose(parameters)
             how[key] = _spoil(name, arguments, key, choose)
-    return Call(name, function, arguments, how)
+    return Call(name, function, arguments, how, plain, dtype, choose.numbers)
+
+
+VARIABLE = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+
+@functools.cache
+def parameters_of(name: str) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(ENTRIES[name].make()).parameters.values())
 
 
 def _as_float64(value: Any) -> Any:
     return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype == np.float32 else value
 
 
-def _spoil(name: str, arguments: dict[str, Any], key: str, choose: Choose) -> str:
+def _spoil(name: str, arguments: dict[str, Any], key: str, choose: Choices) -> str:
     """Put something else for an argument; return what."""
     good = arguments.get(key)
     others = [other for other in arguments if other != key]
     kind = choose(("value", "spoilt", "spoilt") if issubclass(type(good), np.ndarray) else ("value",) * 9 + ("other",))
     if kind == "spoilt":
-        what = choose(sorted(SPOILT))
+        what = choose(list(SPOILT))
         if what == "huge" and name.startswith(LOOKING):
             return "as it should be"
         arguments[key] = spoilt(good, what)  # type: ignore[arg-type]
@@ -115,7 +162,7 @@ def _spoil(name: str, arguments: dict[str, Any], key: str, choose: Choose) -> st
         arguments[key] = arguments[what]
         what = f"the argument {what}"
     else:
-        what = choose(sorted(VALUES))
+        what = choose(list(VALUES))
         if what == "a deep list" and key in OF_SKLEARN:  # its own message shows it
             return "as it should be"
         arguments[key] = VALUES[what]()
@@ -132,8 +179,11 @@ def _is_large(value: Any) -> bool:
         return type(value) is range  # such as sizes of a hundred thousand layers
 
 
-# After these a part may have been done: each documents that the steps before stand.
-PART_DONE = ("result", "FloatingPointError", "FileNotFoundError", "OSError", "the argument's own exception")
+# After these a part may have been done: each documents that the steps before stand, and a population warns of it.
+PART_DONE = (
+    *("result", "the argument's own exception"),
+    *("FloatingPointError", "FileNotFoundError", "OSError", "RuntimeWarning"),
+)
 
 # --- what came of it --------------------------------------------------------------------------------------------------
 
@@ -142,20 +192,19 @@ class Hang(BaseException):
     """A call that does not end."""
 
 
-def judge(call: Call) -> str:
-    """Make a call and return what came of it, in a word; raise an AssertionError where that is not allowed."""
+def judge(call: Call) -> tuple[str, bool]:
+    """Make a call and return what came of it, in a word, and whether the oracle had its own on that.
+
+    Raises an AssertionError where it is not allowed.
+    """
     entry = ENTRIES[call.name]
     owner = getattr(call.function, "__self__", None)
     plain = _plain_call(call, entry)
     values = {**call.arguments, "self": owner}
     before = {key: fingerprint(value) for key, value in values.items()}
-    copies = {
-        key: np.array(value)
-        for key, value in values.items()
-        if issubclass(type(value), np.ndarray) and value.size < 10**6
-    }
+    as_they_were = {key: judges.as_it_was(value) for key, value in values.items()}
     try:
-        result = _quietly(call.function, call.arguments)
+        result = quietly(call.name, call.function, call.arguments)
     except Boom:
         assert any(key in call.spoilt for key in call.arguments), f"{call}: raised by no argument"
         outcome = "the argument's own exception"
@@ -171,14 +220,14 @@ def judge(call: Call) -> str:
     assert all(any(values[key] is each for each in in_place) for key in changed), (
         f"{call}: changed {', '.join(changed)}, outcome {outcome}"
     )
-    if outcome == "result":
-        if plain is not None:
-            _check_same(call, result, plain, values)
-        judges.check(call.name, {**values, **copies}, values, result)
-    return outcome
+    if outcome != "result":
+        return outcome, False
+    if plain is not None:
+        _check_same(call, result, plain, values)
+    return outcome, judges.check(call.name, as_they_were, values, result)
 
 
-def _quietly(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+def quietly(name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     """Call with warnings as errors, with nothing printed."""
     with (
         warnings.catch_warnings(),
@@ -186,18 +235,9 @@ def _quietly(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         contextlib.redirect_stderr(io.StringIO()),
     ):
         warnings.simplefilter("error")
-        signature = inspect.signature(function)
-        positional = [
-            arguments[name]
-            for name, parameter in signature.parameters.items()
-            if parameter.kind is parameter.POSITIONAL_ONLY and name in arguments
-        ]
-        named = {
-            name: value
-            for name, value in arguments.items()
-            if name not in signature.parameters
-            or signature.parameters[name].kind is not inspect.Parameter.POSITIONAL_ONLY
-        }
+        named = dict(arguments)
+        unnamed = [each.name for each in parameters_of(name) if each.kind is each.POSITIONAL_ONLY]
+        positional = [named.pop(each) for each in unnamed if each in arguments]
         result = function(*positional, **named)
         if isinstance(result, types.GeneratorType):
             result = list(result)
@@ -247,6 +287,13 @@ def fingerprint(value: Any, depth: int = 0) -> Any:
         return fingerprint(value.network), value.step_count, value.epoch, repr(value.history.history)
     if issubclass(type(value), bp.Population):
         return value.parameters.tobytes()
+    if issubclass(type(value), Layer):
+        return (
+            value.w.tobytes(),
+            value.b.tobytes(),
+            value.trainable,
+            None if value.mask is None else value.mask.tobytes(),
+        )
     if str(type(value).__module__).startswith("backpropc.") and not issubclass(type(value), Definition) and depth < 2:
         return [(key, fingerprint(each, depth + 1)) for key, each in sorted(getattr(value, "__dict__", {}).items())]
     if type(value) in (list, tuple) and len(value) < 10**4 and depth < 2:
@@ -272,7 +319,7 @@ def _plain_call(call: Call, entry: Entry) -> Any:
         return None
     try:
         # another object than that of the call to come, for both may change theirs
-        result = _quietly(entry.make(), {key: _fresh(value) for key, value in arguments.items()})
+        result = quietly(call.name, entry.make(), {key: _fresh(value) for key, value in arguments.items()})
     except Exception:
         return None
     return (result,)
@@ -315,23 +362,56 @@ def _comparable(value: Any, depth: int = 0) -> Any:
 # --- many of them -----------------------------------------------------------------------------------------------------
 
 
-def _on_alarm(*_: Any) -> None:
-    raise Hang("the call does not end")
+class Report:
+    """What came of the calls, by function."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+        self.held_to_the_oracle: collections.Counter[str] = collections.Counter()
+
+    @property
+    def calls(self) -> int:
+        return sum(counts.total() for counts in self.outcomes.values())
+
+    def __str__(self) -> str:
+        kinds = sum(self.outcomes.values(), collections.Counter())
+        return (
+            f"{', '.join(f'{kind}: {count}' for kind, count in kinds.most_common())}\n"
+            f"{self.calls} calls of {len(self.outcomes)} functions; {self.held_to_the_oracle.total()} results of "
+            f"{len(self.held_to_the_oracle)} functions held to the oracle's"
+        )
+
+    def to_json(self) -> str:
+        return json.dumps({"calls": self.calls, "outcomes": self.outcomes, "oracle": self.held_to_the_oracle})
 
 
-def one_call(choose: Choose, note: Callable[[str], object] = lambda text: None) -> str:
-    """Choose a call, make it, and judge it; `note` is told of it before."""
-    call = choose_call(choose)
-    note(str(call))
+def make_and_judge(call: Call, report: Report) -> None:
+    """Make a call and judge it, with a bound on its time."""
+    faulthandler.dump_traceback_later(2 * SECONDS, exit=True)  # where the core never comes back to Python
     signal.alarm(SECONDS)
     try:
-        return f"{call.name} {judge(call)}"
+        with objects_in(call.dtype):
+            outcome, held = judge(call)
     except Hang:
         raise AssertionError(f"{call}: does not end") from None
     except AssertionError as error:
         raise AssertionError(f"{call}: {error}" if call.name not in str(error) else str(error)) from error
     finally:
         signal.alarm(0)
+        _clear_folder()
+    report.outcomes[call.name][outcome] += 1
+    if held:
+        report.held_to_the_oracle[call.name] += 1
+
+
+def _on_alarm(*_: Any) -> None:
+    raise Hang("the call does not end")
+
+
+def _clear_folder() -> None:
+    for entry in os.scandir(FOLDER):
+        if not entry.name.startswith(KEPT) and not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.path)
 
 
 def prepare() -> None:
@@ -343,58 +423,75 @@ def prepare() -> None:
     faulthandler.enable()
 
 
+def search(number_of_calls: int, seed_of_all: int, note: Callable[[str], object], report: Report) -> bool:
+    """Make about so many calls, more of what takes more arguments; print what fails. Return whether nothing does."""
+    shares = {name: 3 + len(parameters_of(name)) for name in sorted(ENTRIES)}
+    good = True
+    for name, share in shares.items():
+        try:
+            _search_one(name, -(-number_of_calls * share // sum(shares.values())), seed_of_all, note, report)
+        except Exception as error:
+            traceback.print_exception(error)
+            good = False
+    return good
+
+
+def _search_one(
+    name: str, number_of_calls: int, seed_of_all: int, note: Callable[[str], object], report: Report
+) -> None:
+    """Make so many calls of a function, or all there are; raise what one that fails does, after it was made simpler."""
+
+    @seed(f"{seed_of_all} {name}")
+    @settings(
+        max_examples=number_of_calls,
+        phases=(Phase.generate, Phase.shrink),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(calls(name))
+    def every_call_is_answered(call: Call) -> None:
+        note(repr(call))
+        make_and_judge(call, report)
+
+    every_call_is_answered()
+
+
+def repeat(call: str, report: Report) -> bool:
+    """Make one call again."""
+    name, numbers = call.split(":")
+    left = iter(numbers.split(","))
+    chosen = choose_call(name, Choices(lambda n: int(next(left))))
+    print(chosen, flush=True)
+    make_and_judge(chosen, report)
+    return True
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--skip", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=math.inf, help="end after these, even before all calls")
+    parser.add_argument("--again", metavar="NAME:CHOICES", help="make one call again, as it was printed")
     parser.add_argument("--last", default=os.devnull, help="file that tells the last call before a crash")
+    parser.add_argument("--report", default=os.devnull, help="file for what came of the calls, as JSON")
     options = parser.parse_args()
-    prepare()
-    findings: dict[str, tuple[int, str]] = {}
-    outcomes: collections.Counter[str] = collections.Counter()
-    begin, done = time.monotonic(), 0
-    with open(options.last, "wb", buffering=0) as last:
-        for number in range(options.skip, options.skip + options.calls):
-            if time.monotonic() - begin > options.seconds:
-                break
-            faulthandler.dump_traceback_later(2 * SECONDS, exit=True)
-            note = _noting(last, number)
-            try:
-                outcomes[one_call(Random(options.seed * 10**9 + number).choice, note)] += 1
-            except Exception as error:
-                _add_finding(findings, number, error)
-            done += 1
-            for name in set(os.listdir(FOLDER)) - {"network", "trainer", "population"}:
-                os.unlink(os.path.join(FOLDER, name))
-    os.chdir("/")
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    _report(done, outcomes, findings)
-    return 1 if findings else 0
+    report = Report()
+    with open(options.last, "wb", buffering=0) as last, open(options.report, "w") as told:
+        prepare()
+        try:
+            if options.again is not None:
+                good = repeat(options.again, report)
+            else:
+                good = search(options.calls, options.seed, _noting(last), report)
+        finally:
+            os.chdir("/")  # the folder is removed
+        told.write(report.to_json())
+    print(report)
+    return 0 if good else 1
 
 
-def _noting(file: Any, number: int) -> Callable[[str], object]:
-    return lambda text: os.pwrite(file.fileno(), f"{number}: {text}".encode(errors="replace").ljust(1000), 0)
-
-
-def _add_finding(findings: dict[str, tuple[int, str]], number: int, error: Exception) -> None:
-    """One of each kind: of a function, and of what it did."""
-    text = f"{type(error).__name__}: {error}" if not isinstance(error, AssertionError) else str(error)
-    kind = re.sub(r"[\d.]+|'.*?'", "#", re.sub(r"\(.*?\): ", ": ", text))[:120]
-    if kind not in findings and not isinstance(error, AssertionError):
-        traceback.print_exception(error)
-    if kind not in findings:
-        print(f"FOUND in call {number}: {text!a}", flush=True)
-    findings.setdefault(kind, (number, text))
-
-
-def _report(done: int, outcomes: collections.Counter[str], findings: dict[str, tuple[int, str]]) -> None:
-    kinds = collections.Counter()
-    for name, count in outcomes.items():
-        kinds[name.split(" ", 1)[1]] += count
-    print(", ".join(f"{kind}: {count}" for kind, count in kinds.most_common()))
-    print(f"{done} calls of {len({name.split(' ')[0] for name in outcomes})} functions, {len(findings)} findings")
+def _noting(file: Any) -> Callable[[str], object]:
+    return lambda text: os.pwrite(file.fileno(), text.encode(errors="replace").ljust(1000), 0)
 
 
 if __name__ == "__main__":

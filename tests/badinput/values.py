@@ -198,20 +198,14 @@ Spoil = Callable[[np.ndarray], Any]
 
 
 def as_type(code: str) -> Spoil:
-    def spoil(value: np.ndarray) -> Any:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return value.astype(code)
-
-    return spoil
+    return lambda value: value.astype(code)
 
 
 def with_value(number: float) -> Spoil:
     def spoil(value: np.ndarray) -> Any:
         value = value.copy()
         if value.size and value.dtype.kind == "f":
-            with np.errstate(all="ignore"):
-                value.flat[value.size // 2] = number
+            value.flat[value.size // 2] = number
         return value
 
     return spoil
@@ -281,6 +275,8 @@ def spoilt(value: np.ndarray, name: str) -> Any:
     if type(value) is not np.ndarray or value.size > 10**6:  # spoilt already
         return value
     try:
-        return SPOILT[name](value)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return SPOILT[name](value)
     except (LookupError, ValueError, TypeError, MemoryError):  # no such part of a scalar or an empty array
         return value

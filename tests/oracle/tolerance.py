@@ -11,6 +11,7 @@ condition number, and its bound is for the well-behaved networks of these tests 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,57 @@ def network(sizes: Sequence[int], samples: int, want: np.ndarray, dtype: object)
     k = 8 * (sum(sizes[:-1]) + sum(sizes[1:]) + 4 * ELEMENTARY * (len(sizes) - 1) + samples)
     scale = float(np.max(np.abs(want), initial=0.0))
     return np.broadcast_to(bound(k, scale, dtype), np.shape(want))
+
+
+def trained(sizes: Sequence[int], samples: int, steps: int, want: np.ndarray, dtype: object) -> np.ndarray:
+    """Parameters, or losses, after so many steps: each adds the error of a pass, of numbers of at least about 1.
+
+    For rates at which a step does not magnify what the steps before were off by.
+    """
+    size = np.full(np.shape(want), max(1.0, float(np.max(np.abs(want), initial=0.0))))
+    return max(1, steps) * network(sizes, samples, size, dtype)
+
+
+def loss_terms(a: np.ndarray, t: np.ndarray, targets: str = "unit") -> np.ndarray:
+    """What a loss and its gradient are made of, before any of it cancels: at most so much for each a.
+
+    `targets` is what t may be, as `losses.Loss` has it, and tells which ratios and logarithms there are, as
+    |ln a| ≤ 1/a for a below 1.
+    """
+    terms = (1.0 + np.abs(a) + np.abs(t)) ** 2
+    if targets != "real":
+        terms = terms + np.abs(t) / np.abs(a)
+    return terms + np.abs(1.0 - t) / np.abs(1.0 - a) if targets == "unit" else terms
+
+
+SLOPE = 2.0  # that no σ' but the exponential's goes beyond
+
+
+def pass_terms(
+    w: Sequence[np.ndarray], b: Sequence[np.ndarray], a: Sequence[np.ndarray], t: np.ndarray, targets: str
+) -> dict[str, Any]:
+    """For each number of a pass the sum of the absolute values that it is summed from, by its letter.
+
+    What `network` takes in place of the numbers themselves, where those may cancel. a[0] is x, and a[-1] the output.
+    """
+    n = max(1, int(np.prod(a[0].shape[:-1])))
+    loss = loss_terms(a[-1], t, targets) / n
+    z = [np.abs(each) @ np.abs(wl) + np.abs(bl) for each, wl, bl in zip(a[:-1], w, b, strict=True)]
+    da, delta = [loss], [SLOPE * loss]
+    for wl in reversed(w[1:]):
+        da.insert(0, delta[0] @ np.abs(wl).T)
+        delta.insert(0, SLOPE * da[0])
+    columns = [np.abs(each).reshape(n, -1) for each in a[:-1]]
+    by_row = [each.reshape(n, -1) for each in delta]
+    return {
+        "loss": loss.sum(),
+        "z": z,
+        "a": [np.abs(a[0]), *(SLOPE * size for size in z)],
+        "da": da,
+        "delta": delta,
+        "dw": [column.T @ row for column, row in zip(columns, by_row, strict=True)],
+        "db": [row.sum(axis=0) for row in by_row],
+    }
 
 
 # --- against central differences, in float64: truncation and rounding are both about ε^⅔ of the function's size -------

@@ -322,11 +322,6 @@ def outputs(loss: str, dtype: str, leading: tuple[int, ...]) -> tuple[np.ndarray
     return rng.uniform(0.05, 0.95, shape).astype(dtype), targets(loss, rng, shape).astype(dtype)
 
 
-def loss_scale(loss: str, a: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """What the terms of a loss and its gradient are made of, before any of them cancel: at most so much for each a."""
-    return (1.0 + np.abs(a) + np.abs(t)) ** 2 + np.abs(t) / a + np.abs(1.0 - t) / (1.0 - a)
-
-
 @pytest.mark.parametrize("leading", LEADING.values(), ids=LEADING)
 @pytest.mark.parametrize("loss", bp.LOSSES)
 def test_loss_value_and_gradient(loss: str, leading: tuple[int, ...], dtype: str) -> None:
@@ -341,7 +336,7 @@ def test_loss_value_and_gradient(loss: str, leading: tuple[int, ...], dtype: str
         assert np.isnan(value)
         return
     k = 4 * tolerance.ELEMENTARY + FAN_OUT + n
-    scale = loss_scale(loss, *wide(a, t))
+    scale = tolerance.loss_terms(*wide(a, t))
     if loss in LOSSES:
         want = vector.loss_value(loss, *wide(a, t)), vector.loss_gradient(loss, *wide(a, t))
     else:
@@ -354,7 +349,7 @@ def test_loss_value_and_gradient(loss: str, leading: tuple[int, ...], dtype: str
 def test_losses_with_other_parameters(name: str, dtype: str) -> None:
     make, values = losses.WITH_PARAMETERS[name]
     (a, t), loss, want = outputs(name, dtype, (5,)), getattr(bp, name)(**values), make(**values)
-    scale = loss_scale(name, *wide(a, t))
+    scale = tolerance.loss_terms(*wide(a, t))
     slack = tolerance.bound(4 * tolerance.ELEMENTARY + FAN_OUT + 5, scale, dtype)
     assert_within(bp.loss_value(loss, a, t), want.value(*wide(a, t)).mean(), slack.sum() / 5, "loss")
     assert_within(bp.loss_gradient(loss, a, t), want.gradient(*wide(a, t)) / 5, slack / 5, "gradient")
@@ -387,7 +382,7 @@ def test_poisson_at_its_edges(dtype: str) -> None:
 def test_loss_gradient_equals_central_differences(loss: str) -> None:
     a, t = outputs(loss, "float64", (3,))
     want = differences.gradient(lambda v: float(bp.loss_value(loss, v, t)), a)
-    scale = loss_scale(loss, a, t) ** 3  # third derivatives of the logarithms go as the cube of 1/a
+    scale = tolerance.loss_terms(a, t) ** 3  # third derivatives of the logarithms go as the cube of 1/a
     assert_within(bp.loss_gradient(loss, a, t), want, tolerance.difference(want, scale))
 
 

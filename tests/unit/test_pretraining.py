@@ -62,8 +62,7 @@ RULES: list[dict[str, Any]] = [
 
 def assert_oracles(got: RBM, want: oracle.Rbm, errors: list[float], wanted: list[float], steps: int) -> None:
     """A word decides as in the oracle where its probability, whose slope in z is ¼ at most, is near enough."""
-    scale = np.max(np.abs(parameters(want)), initial=1.0)
-    slack = steps * tolerance.network([N_VISIBLE, N_HIDDEN, N_VISIBLE], N, scale, got.dtype)
+    slack = tolerance.trained([N_VISIBLE, N_HIDDEN, N_VISIBLE], N, steps, parameters(want), got.dtype).max()
     assert want.margin > (N_VISIBLE + 1) / 4 * slack
     assert_within(parameters(got), parameters(want), slack)
     assert_within(errors, wanted, slack)
@@ -229,9 +228,9 @@ def test_denoising_is_the_oracles(visible: str, batch_size: int, dtype: str) -> 
         rows, order = oracle.corrupted(whole, 3, epoch, 0.4), philox.order(seed, epoch, N)
         found = vector.fit(want, rows[order], whole[order], loss, vector.Sgd(0.05), batch_size, [np.arange(N)])
         losses, steps = losses + found[0], steps + found[1]
-    slack = steps * tolerance.network([N_VISIBLE, N_HIDDEN, N_VISIBLE], N, max(1.0, *losses), dtype)
-    assert_within(autoencoder.network.parameters, want.parameters(), slack)
-    assert_within(history.loss, losses, slack)
+    for numbers, wanted in ((autoencoder.network.parameters, want.parameters()), (history.loss, losses)):
+        slack = tolerance.trained([N_VISIBLE, N_HIDDEN, N_VISIBLE], N, steps, np.array(wanted), dtype)
+        assert_within(numbers, wanted, slack)
 
 
 def test_large_data_are_corrupted_in_parts() -> None:

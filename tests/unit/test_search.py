@@ -228,6 +228,9 @@ def test_log_uniform_is_uniform_in_the_logarithm() -> None:
         ({"space": 3}, r"space is 3; it must be a dict of hyperparameters, or a list of such dicts"),
         ({"cv": 1}, r"cv is 1; it must be at least 2"),
         ({"cv": 99}, r"cv is 99; with 43 samples it must be at most 43"),
+        ({"cv": "kfold"}, r"cv is 'kfold'"),  # it has a method split, too
+        ({"cv": np.array(2.0)}, r"cv is array\(2\.\); it must be a sequence of pairs"),
+        ({"cv": memoryview(np.eye(2))}, r"cv is <memory.*; it must be a sequence of pairs"),
         ({"cv": []}, r"cv has no folds; it must have at least one"),
         ({"cv": [5]}, r"cv\[0\] is 5; it must be a pair of the rows"),
         ({"cv": [([0], [43])]}, r"cv\[0\]\[1\]\[0\] is 43; with 43 samples it must be 0 to 42"),
