@@ -147,6 +147,27 @@ def test_a_planted_mistake_is_caught(mistake: str, hidden: str) -> None:
     assert "WRONG" in str(report)
 
 
+def with_mistake(sizes: list[int], gradients: Any) -> bp.checking.GradientCheck:
+    net, rng = network(sizes, "tanh", "logistic"), np.random.default_rng(7)
+    return bp.check_gradients(
+        net, rng.normal(size=(5, sizes[0])), rng.uniform(0.1, 0.9, (5, sizes[-1])), gradients=gradients
+    )
+
+
+def test_a_transpose_is_seen_behind_layers_of_other_sizes() -> None:
+    report = with_mistake([3, 4, 3, 3, 2], lambda net, x, t: backward(net, x, t, "transposed dw"))
+    assert report.hint == MISTAKES["transposed dw"]
+
+
+def test_the_first_of_two_layers_is_named() -> None:
+    def gradients(net: bp.Network, x: np.ndarray, t: np.ndarray) -> Any:
+        (dw, db), last = backward(net, x, t, "")
+        return [(2.0 * dw, 3.0 * db), last]
+
+    report = with_mistake([3, 4, 2], gradients)
+    assert report.hint == "the gradients are right above layers[0] and wrong there: look at BP2 and σ′ of layers[0]"
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_network_whose_own_gradients_are_wrong_is_caught(mistake: str, dtype: str) -> None:
     class Wrong(bp.Network):

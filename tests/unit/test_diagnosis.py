@@ -459,6 +459,14 @@ def biased(activation: str) -> bp.Network:
     return net
 
 
+def test_how_much_smaller_the_gradient_is_with_saturated_units() -> None:
+    diagnosis, _ = CASES["saturated by large weights"].sick()
+    (text,) = [complaint.text for complaint in diagnosis.complaints if complaint.name == "saturation"]
+    found = re.search(r"and (\S+) in the mean, so BP2 makes the gradient there (\S+) times as small", text)
+    assert found is not None, text
+    assert float(found[2]) == pytest.approx(0.25 / float(found[1]), rel=0.06), "two digits are printed"
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_wrong_is_said_and_the_advice_helps(case: str) -> None:
     told = CASES[case]

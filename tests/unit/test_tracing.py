@@ -165,6 +165,14 @@ def test_long_sums_many_units_and_many_samples_are_abridged() -> None:
     assert str(trace.step(0)).endswith("…")
 
 
+@pytest.mark.parametrize(("units", "terms"), [(16, 16), (17, 8)])
+def test_a_long_softmax_is_abridged(units: int, terms: int) -> None:
+    trace = bp.Network([2, units], "softmax", seed=0).trace(np.ones(2), 0, loss="softmax_cross_entropy")
+    (line,) = [line for line in str(trace).splitlines() if line.lstrip().startswith("a¹₁ = exp")]
+    assert line.count("exp(") == 1 + terms
+    assert ("+ …" in line) == (terms < units)
+
+
 def test_units_beyond_the_ninth_have_names_of_their_own() -> None:
     printed = str(bp.Network([11, 12, 1], seed=0).trace(np.ones(11), np.ones(1)))
     assert "z¹₁₂ = " in printed
