@@ -108,6 +108,21 @@ def test_every_loss(loss: str, dtype: str) -> None:
             check(population, x, t, fit, {"rates": RATES}, loss=loss, batch_size=batch_size)
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 8, 9, 15, 16, 24])
+def test_layers_of_every_width(width: int, dtype: str) -> None:
+    """A tile has eight columns at most; whole ones end where the next layer's numbers begin."""
+    x, t = data("half_squared_error", [width, 2], dtype=dtype)
+    for batch_size in (1, 6):
+        check(
+            bp.Population([width, width, 2], N, seed=1, dtype=dtype),
+            x,
+            t,
+            {"epochs": 1},
+            {"rates": RATES},
+            batch_size=batch_size,
+        )
+
+
 OPTIMIZERS = (
     bp.SGD(0.1),
     bp.SGD(0.1, 0.9),
