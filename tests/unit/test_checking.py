@@ -337,6 +337,7 @@ def test_the_kink_of_a_loss() -> None:
 
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"net": 3}, TypeError, r"net is 3 \(int\); it must be a backpropc.Network"),
+    ({"tolerance": 1.0}, ValueError, r"tolerance is 1.0; it must be above 0 and below 1"),
     ({"tolerance": 0.0}, ValueError, r"tolerance is 0.0; it must be above 0 and below 1"),
     ({"n_parameters": 0}, ValueError, r"n_parameters is 0; it must be at least 1"),
     ({"seed": -1}, ValueError, r"seed is -1; it must be at least 0"),

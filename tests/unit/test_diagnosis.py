@@ -76,6 +76,7 @@ def test_the_numbers_of_a_record(dtype: str) -> None:
         assert record.layers[0].saturated == np.mean(hidden < 0.025) > 0.1
         assert record.layers[0].dsigma == pytest.approx(hidden.mean(), rel=1e-5)
         assert math.isnan(record.layers[2].saturated)
+        assert record.layers[2].dead == 0.0, "a softmax unit has no slope of its own"
     first, last = before.layers[0].w, net.layers[0].w
     assert math.isnan(diagnosis.records[0].layers[0].update)
     moved = sum(r.layers[0].update for r in diagnosis.records[1:])

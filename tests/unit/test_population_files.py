@@ -130,6 +130,16 @@ def test_a_population_that_diverged_comes_back(path: Path) -> None:
     assert bp.Population.load(path).diverged.tolist() == [False, True, False]
 
 
+def test_a_run_of_many_steps_comes_back(path: Path) -> None:
+    population = bp.Population([3, 2], 6, seed=0)
+    population.fit(X, T, optimizer=bp.SGD(0.1), batch_size=1, epochs=30)
+    population.save(path)
+    loaded, other = bp.Population.load(path), bp.Population([3, 2], 6, seed=0)
+    loaded.resume(X, T, until_epoch=31)
+    other.fit(X, T, optimizer=bp.SGD(0.1), batch_size=1, epochs=31)
+    assert_same_bits(loaded.parameters, other.parameters)
+
+
 def test_what_cannot_be_loaded_is_not_saved(path: Path) -> None:
     population = masked()
     population.parameters[1, 1] = 0.5
