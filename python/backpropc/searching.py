@@ -275,11 +275,20 @@ def folds_of(cv: Any, x: FloatArray, t: FloatArray, rng: np.random.Generator) ->
     """Return the rows of each fold: those it learns from, and those it is scored on."""
     if isinstance(cv, (str, bytes, bytearray)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         return _shuffled_folds(whole_number(cv, "cv", 2), t, rng)
-    of = "pairs: rows to learn from, and rows to score on"
-    pairs = list(cv.split(x, t)) if hasattr(cv, "split") else items_of(cv, "cv", of)
+    if hasattr(cv, "split"):
+        pairs = _split_by(cv, x, t)
+    else:
+        pairs = items_of(cv, "cv", "pairs: rows to learn from, and rows to score on")
     if not pairs:
         raise ValueError("cv has no folds; it must have at least one")
     return [_fold(pair, f"cv[{i}]", len(x)) for i, pair in enumerate(pairs)]
+
+
+def _split_by(cv: Any, x: FloatArray, t: FloatArray) -> list[Any]:
+    try:
+        return list(cv.split(x, t))
+    except TypeError as error:
+        raise TypeError(f"cv is {shown(cv)}, whose split(x, t) fails: {error}") from error
 
 
 def _shuffled_folds(k: int, t: FloatArray, rng: np.random.Generator) -> list[Pair]:

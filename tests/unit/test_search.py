@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -229,6 +230,7 @@ def test_log_uniform_is_uniform_in_the_logarithm() -> None:
         ({"cv": 1}, r"cv is 1; it must be at least 2"),
         ({"cv": 99}, r"cv is 99; with 43 samples it must be at most 43"),
         ({"cv": "kfold"}, r"cv is 'kfold'"),  # it has a method split, too
+        ({"cv": re.compile("x")}, r"cv is re.compile\('x'\), whose split\(x, t\) fails: "),
         ({"cv": np.array(2.0)}, r"cv is array\(2\.\); it must be a sequence of pairs"),
         ({"cv": memoryview(np.eye(2))}, r"cv is <memory.*; it must be a sequence of pairs"),
         ({"cv": []}, r"cv has no folds; it must have at least one"),
