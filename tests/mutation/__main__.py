@@ -36,10 +36,20 @@ _NOT_ASKED = (
     " examples import microscope microscope_command oracle plot sklearn sklearn_beyond sklearn_own_tests"
 )
 
-_LOADERS_TESTS = (
-    "unit/test_files unit/test_population_files unit/test_file_systems unit/test_custom "
-    "unit/test_batches unit/test_mask unit/test_tables unit/test_whole_batch"
-    " property/test_files_property"
+# Their cases are the ways in which a file can be wrong: all are asked.
+_OF_THE_LOADER = tuple(
+    f"tests/{name}.py"
+    for name in [
+        "unit/test_files",
+        "unit/test_population_files",
+        "unit/test_file_systems",
+        "unit/test_custom",
+        "unit/test_batches",
+        "unit/test_mask",
+        "unit/test_tables",
+        "unit/test_whole_batch",
+        "property/test_files_property",
+    ]
 )
 
 
@@ -163,14 +173,14 @@ def _tests(drawn: dict[str, build.Numbered], options: argparse.Namespace) -> tup
     else:
         build.make_package(build.USUAL)
     is_for_loader = options.quick or set(drawn) == {"the loader"}
-    tests = Tests(_test_files(is_for_loader), plan, 10**6 if is_for_loader else options.cases)
+    tests = Tests(_test_files(is_for_loader), plan, options.cases, _OF_THE_LOADER)
     tests.measure()
     return programs, tests
 
 
 def _test_files(is_for_loader: bool) -> list[str]:
     if is_for_loader:
-        return [f"tests/{name}.py" for name in _LOADERS_TESTS.split()]
+        return list(_OF_THE_LOADER)
     names = sorted((ROOT / "tests").glob("unit/test_*.py")) + sorted((ROOT / "tests").glob("property/test_*.py"))
     return [str(path) for path in names if path.stem.removeprefix("test_") not in _NOT_ASKED.split()]
 

@@ -26,7 +26,7 @@ SLACK = 5.0, 10.0  # a test may take so many seconds, and so many times as long 
 class Tests:
     """The Python tests of some files, in a process that has collected them and forks for every mutant."""
 
-    def __init__(self, files: Iterable[str], plan: dict[str, dict[int, int]], cases: int) -> None:
+    def __init__(self, files: Iterable[str], plan: dict[str, dict[int, int]], cases: int, whole: Iterable[str]) -> None:
         _PLAN.write_text(json.dumps(plan))
         self._environment = environment()
         asked, asking = os.pipe()
@@ -45,7 +45,7 @@ class Tests:
         os.close(answering)
         self._questions, self._answers = os.fdopen(asking, "w"), os.fdopen(answered)
         self.names: list[str] = self._answer()["tests"]
-        self._asked = _some_of_each(self.names, cases)
+        self._asked = _some_of_each(self.names, cases, tuple(whole))
         self.seconds: dict[int, float] = {}
         self.reached: dict[int, list[int]] = {}  # by mutant, the tests that reach it
 
@@ -127,15 +127,18 @@ class Tests:
         return dict(json.loads(line))
 
 
-def _some_of_each(names: list[str], n: int) -> list[int]:
-    """Return the tests without those that are more than n cases of one function: a draw, the same each time."""
+def _some_of_each(names: list[str], n: int, whole: tuple[str, ...]) -> list[int]:
+    """Return the tests without those that are more than n cases of one function: a draw, the same each time.
+
+    Of the files that are named as `whole` all cases are returned.
+    """
     drawn = sorted(range(len(names)), key=lambda test: hashlib.sha256(names[test].encode()).digest())
     seen: Counter[str] = Counter()
     result = []
     for test in drawn:
         function = names[test].partition("[")[0]
         seen[function] += 1
-        if seen[function] <= n:
+        if seen[function] <= n or function.startswith(whole):
             result.append(test)
     return sorted(result)
 
