@@ -130,6 +130,12 @@ def test_a_population_that_diverged_comes_back(path: Path) -> None:
     assert bp.Population.load(path).diverged.tolist() == [False, True, False]
 
 
+def test_a_network_is_no_population(path: Path) -> None:
+    bp.Network([3, 2], seed=0).save(path)
+    with pytest.raises(ValueError, match=r"it holds no population: load it by backpropc\.Network\.load or Trainer\.load"):
+        bp.Population.load(path)
+
+
 def test_a_run_of_many_steps_comes_back(path: Path) -> None:
     population = bp.Population([3, 2], 6, seed=0)
     population.fit(X, T, optimizer=bp.SGD(0.1), batch_size=1, epochs=30)
