@@ -248,6 +248,12 @@ class States:
         if self.best is not None:
             self.best[member] = np.nan if best is None else best
 
+    def forget(self, some: FloatArray) -> None:
+        """Leave early stopping to begin anew for some members, as it does after a fit that came to its end."""
+        self.least[some], self.waited[some] = np.inf, 0
+        if self.best is not None:
+            self.best[some] = np.nan
+
     def take(self, some: FloatArray, epochs: Any, standing: Mapping[str, Any], **tables: FloatArray) -> None:
         """Take in where some members stand, in their order, and their rows of `TABLES`, which are no one else's."""
         if len(some) < len(self.epochs):
@@ -438,6 +444,7 @@ class Lanes:
         fallen = group[self._core.fallen]
         if patience is not None:
             restore_best(states, parameters, np.setdiff1d(group, fallen))
+        states.forget(group if patience is None else group[self._core.epochs() >= work.until])
         return fallen
 
     def _give_back(self, parameters: FloatArray, own: FloatArray) -> None:

@@ -288,6 +288,26 @@ def test_early_stopping_ends_each_by_itself(rule: bp.EarlyStopping) -> None:
     assert len({len(each.epoch) for each in history}) > 1 or rule.maximize
 
 
+@pytest.mark.parametrize("others", [{}, {"metrics": ["r2"]}], ids=["in lanes", "one by one"])
+@pytest.mark.parametrize("between", [None, "a fit without a rule"])
+def test_early_stopping_begins_anew_after_a_fit_that_came_to_its_end(
+    between: str | None, others: dict[str, Any]
+) -> None:
+    """As a Trainer's does; by this rule no epoch is better than the first."""
+    x, t = data("half_squared_error", [5, 9, 3])
+    rule = bp.EarlyStopping(monitor="loss", patience=3, maximize=True)
+    population = bp.Population([5, 9, 3], 9, seed=1)
+    trainer = bp.Trainer(population[4], optimizer=bp.SGD(0.01), seed=5)
+    population.fit(x, t, optimizer=bp.SGD(0.01), epochs=2, early_stopping=rule, **others)
+    trainer.fit(x, t, epochs=2, early_stopping=rule, **others)
+    rules = [rule] if between is None else [None, rule]
+    for until, now in zip((5, 20), rules, strict=False):
+        population.resume(x, t, until_epoch=until, early_stopping=now, **others)
+        trainer.fit(x, t, until_epoch=until, early_stopping=now, **others)
+        assert population.history[4].history == trainer.history.history
+    assert_same_bits(population.parameters[4], trainer.network.parameters)
+
+
 @pytest.mark.parametrize("batch_size", [1, 5])
 def test_a_network_that_diverges_stays_as_it_was_and_the_others_go_on(batch_size: int, tmp_path: Path) -> None:
     x, t = data("half_squared_error", [5, 9, 3])
