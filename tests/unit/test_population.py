@@ -119,6 +119,18 @@ def test_every_loss(loss: str, dtype: str) -> None:
             check(population, x, t, fit, {"rates": RATES}, loss=loss, batch_size=batch_size)
 
 
+@pytest.mark.parametrize("loss", ["half_squared_error", "binary_cross_entropy", "softmax_cross_entropy"])
+def test_more_networks_than_one_unit_holds(loss: str, dtype: str) -> None:
+    """The core takes up to 16 at a time; the losses look at a, at z, and at both."""
+    sizes, n = [4, 5, 3], 37
+    x, t = data(loss, sizes, dtype=dtype)
+    output = "softmax" if loss == "softmax_cross_entropy" else "logistic"
+    for batch_size in (1, 6):
+        population = bp.Population(sizes, n, "tanh", output, seed=1, dtype=dtype)
+        rates = list(np.geomspace(0.0005, 0.05, n))
+        check(population, x, t, {"epochs": 2}, {"rates": rates}, loss=loss, batch_size=batch_size)
+
+
 @pytest.mark.parametrize("width", [1, 2, 3, 7, 8, 9, 15, 16, 24])
 def test_layers_of_every_width(width: int, dtype: str) -> None:
     """A tile has eight columns at most; whole ones end where the next layer's numbers begin."""
@@ -300,7 +312,7 @@ def test_early_stopping_begins_anew_after_a_fit_that_came_to_its_end(
     trainer = bp.Trainer(population[4], optimizer=bp.SGD(0.01), seed=5)
     population.fit(x, t, optimizer=bp.SGD(0.01), epochs=2, early_stopping=rule, **others)
     trainer.fit(x, t, epochs=2, early_stopping=rule, **others)
-    rules = [rule] if between is None else [None, rule]
+    rules = [None, rule] if between else [rule]
     for until, now in zip((5, 20), rules, strict=False):
         population.resume(x, t, until_epoch=until, early_stopping=now, **others)
         trainer.fit(x, t, until_epoch=until, early_stopping=now, **others)

@@ -633,3 +633,11 @@ def test_a_sample_that_weighs_nothing_may_overflow(optimizer: Any) -> None:
     nets[0].fit(x, t, optimizer=optimizer, epochs=4, sample_weight=weight)
     nets[1].fit(X, T, optimizer=optimizer, epochs=4)
     assert_within(nets[0].parameters, nets[1].parameters, 1e-10)
+
+
+@pytest.mark.parametrize("name", ["history_size", "max_evaluations"])
+def test_counts_of_lbfgs_are_whole(name: str) -> None:
+    with pytest.raises(TypeError, match=f"LBFGS: {name} is 2.5; it must be an integer"):
+        bp.LBFGS(**{name: 2.5})
+    with pytest.raises(ValueError, match=f"LBFGS: {name} is 0; it must be at least 1"):
+        bp.LBFGS(**{name: 0})
