@@ -756,3 +756,21 @@ def test_two_of_one_name_are_not_saved(tmp_path: Path) -> None:
     assert trainer.step_count == 0
     assert not path.exists()
     make(RELU).save(path)  # twice the same
+
+
+def test_a_sample_of_no_weight_has_no_gradient_to_be_nan() -> None:
+    """The loss is asked about a = 0 in its place, where this one is infinite."""
+
+    def gradient(a: np.ndarray, t: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return -t / a
+
+    loss = bp.Loss(lambda a, t: np.zeros(len(a)), gradient, "against_nothing")
+    nets = [bp.Network([5, 4, 3], "tanh", "softplus", seed=0) for _ in range(2)]
+    x, t = np.random.default_rng(0).normal(size=(6, 5)), np.full((6, 3), 0.5)
+    weight = np.array([1.0, 0.0, 1.0, 1.0, 1.0, 1.0])
+    options = {"loss": loss, "optimizer": bp.SGD(0.1), "batch_size": 6, "shuffle": False, "epochs": 2}
+    nets[0].fit(x, t, sample_weight=weight, **options)
+    nets[1].fit(x[weight > 0], t[weight > 0], **options)
+    assert np.isfinite(nets[0].parameters).all()
+    assert nets[0].parameters == pytest.approx(nets[1].parameters, rel=1e-5, abs=1e-6)

@@ -89,6 +89,9 @@ def test_dead_units_are_counted() -> None:
     net.layers[0].b[:4] = -1e3
     diagnosis, _ = diagnosed(net, x, t, CE, bp.SGD(0.01), epochs=1)
     assert diagnosis.records[0].layers[0].dead == pytest.approx(0.4)
+    (line,) = [line for line in str(diagnosis).splitlines() if " relu " in line]
+    assert "%" in line
+    assert "nan%" not in str(diagnosis), "relu does not saturate"
     assert math.isnan(diagnosis.records[0].layers[0].saturated)
 
 

@@ -587,3 +587,8 @@ def test_a_network_says_what_it_is() -> None:
 
 def test_every_loss_of_the_oracle_is_registered() -> None:
     assert set(LOSSES) <= set(bp.LOSSES)
+
+
+def test_layers_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"layers\[1\] has fan_in 5; it must be 4, the fan_out of layers\[0\]"):
+        bp.Network([bp.Dense(3, 4), bp.Dense(5, 2)])

@@ -244,3 +244,12 @@ def test_a_file_cut_anywhere_is_refused(path: Path, contents: dict[str, bytes]) 
         path.write_bytes(content[:end])
         with pytest.raises(ValueError, match="cannot be loaded"):
             bp.Population.load(path)
+
+
+def test_one_network_comes_back(path: Path) -> None:
+    population = bp.Population([3, 2], 1, seed=0)
+    population.fit(X, T, optimizer=bp.SGD(0.1), metrics=["r2"])
+    population.save(path)
+    loaded = bp.Population.load(path)
+    assert_same_bits(loaded.parameters, population.parameters)
+    assert loaded.history[0].history == population.history[0].history

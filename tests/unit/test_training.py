@@ -896,3 +896,16 @@ def test_the_autoencoder_reconstructs_all_eight_rows() -> None:
     net.fit(EYE, EYE, loss="half_squared_error", optimizer=bp.SGD(0.3), batch_size=1, epochs=5000)
     assert net.predict(EYE).argmax(axis=1).tolist() == list(range(8))
     assert (np.abs(net.predict(EYE) - EYE) < 0.5).all()
+
+
+@pytest.mark.parametrize("optimizer", [bp.Adam, bp.AdamW])
+def test_amsgrad_remembers_a_gradient_that_was_large(optimizer: Any, dtype: str) -> None:
+    after = []
+    for amsgrad in (False, True):
+        net = bp.Network([1, 1], "identity", seed=0, dtype=dtype)
+        trainer = bp.Trainer(net, optimizer=optimizer(0.1, beta2=0.5, amsgrad=amsgrad), seed=0)
+        trainer.step([[1.0]], [[100.0]])
+        for _ in range(5):
+            trainer.step([[1.0]], net.predict([[1.0]]) + 0.01)
+        after.append(float(net.layers[0].b[0]))
+    assert after[0] > after[1] + 1e-3, "without it v forgets, and the steps are longer"
