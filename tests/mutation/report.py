@@ -54,7 +54,8 @@ A *mutant* is the code with one small change: a sign, an operator, the bound of 
 out. A test that fails on it has noticed. What no test notices is either a change of nothing, and then explained here,
 or a hole in the tests. The mutants are drawn from all possible ones of each folder; those drawn but not tried are in
 what the compiler must know, where this way of trying cannot change it. The score is of those noticed; a change of
-nothing, which no test could notice, counts beside it.
+nothing, which no test could notice, counts beside it. With `--again` what a former run noticed, in a file that is still
+the same, is not tried anew: only what survived then.
 
 """
 
