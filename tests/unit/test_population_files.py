@@ -253,3 +253,12 @@ def test_one_network_comes_back(path: Path) -> None:
     loaded = bp.Population.load(path)
     assert_same_bits(loaded.parameters, population.parameters)
     assert loaded.history[0].history == population.history[0].history
+
+
+def test_an_optimizer_of_one_step_must_have_all_its_numbers(path: Path) -> None:
+    population = bp.Population([3, 2], 6, seed=0)
+    population.fit(X, T, optimizer=bp.Adam(), batch_size=9)
+    population.save(path)
+    path.write_bytes(argument("optimizer", {"all": {"name": "Adam", "amsgrad": True}})(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"run\.optimizer has 16 numbers for network 0; its optimizer has 24"):
+        bp.Population.load(path)
