@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/table.hpp"
@@ -80,13 +81,14 @@ bool same(T a, T b) {
   return std::isnan(a) ? std::isnan(b) : std::memcmp(&a, &b, sizeof a) == 0;
 }
 
+// Known while compiling: if set at the start, each instruction set that includes this would do it, also one that is not here.
 struct Edges {
-  std::string name;
+  std::string_view name;
   double at_minus_inf, at_minus_0, at_0, at_inf;
 };
 inline constexpr double inf = std::numeric_limits<double>::infinity();
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-inline const Edges edges[] = {
+inline constexpr Edges edges[] = {
     {"exp", 0.0, 1, 1, inf},        {"expm1", -1, -0.0, 0.0, inf},
     {"log", nan, -inf, -inf, inf},  {"tanh", -1, -0.0, 0.0, 1},
     {"log1p", nan, -0.0, 0.0, inf}, {"logistic", 0.0, 0.5, 0.5, 1},
