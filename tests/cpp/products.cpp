@@ -382,8 +382,9 @@ bool chain_is_exact_for_integers(const Shape& s, const Operands<T>& o) {
 
 // --- shapes ----------------------------------------------------------------------------------------------------------------
 
-// Every tail of every tile: all heights to beyond the tallest tile, all widths to beyond the widest panel.
-std::vector<Shape> every_tail() {
+// Every tail of every tile: all heights to beyond the tallest tile, all widths to beyond the widest panel; or one shape in
+// `stride` of them, for an emulator.
+std::vector<Shape> every_tail(std::size_t stride) {
   std::vector<Shape> shapes;
   for (std::size_t rows = 0; rows <= 17; ++rows)
     for (std::size_t columns = 0; columns <= backpropc::max_panel_width + 17; ++columns) {
@@ -392,6 +393,9 @@ std::vector<Shape> every_tail() {
       shapes.push_back({rows, columns, depth});  // backward
       shapes.push_back({depth, rows, columns});  // gradient
     }
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < shapes.size(); i += stride) shapes[kept++] = shapes[i];
+  shapes.resize(kept);
   return shapes;
 }
 
@@ -486,10 +490,12 @@ bool none_was_skipped() {
 
 }  // namespace
 
+// products [RANDOM-SHAPES [STRIDE-OF-TAILS]]
 int main(int count, char** arguments) {
   const std::size_t n_random = count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 200;
+  const std::size_t stride = count > 2 ? std::strtoull(arguments[2], nullptr, 10) : 1;
   Philox random(4, backpropc::Stream::initial_parameters, 0);
-  std::vector<Shape> any = beyond_the_blocks(random), shapes = every_tail();
+  std::vector<Shape> any = beyond_the_blocks(random), shapes = every_tail(stride);
   for (std::size_t i = 0; i < n_random; ++i)
     any.push_back({random_length(random), random_length(random), random_length(random)});
   shapes.insert(shapes.end(), any.begin(), any.end());
