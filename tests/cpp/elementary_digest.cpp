@@ -23,7 +23,11 @@ void add_special_values(std::vector<T>& in) {
   const double near_seams[] = {0,     0.3466, 0.5,  0.625, 0.7071, 0.8814, 1,      1.4142, 2,     3,
                                3.83,  4,      5.86, 6,     9.01,   10,     17.33,  18,     20,    36.74,
                                37.43, 38,     40,   44.36, 87.34,  88.72,  103.97, 104,    708.4, 709.78};
-  for (const double v : near_seams) in.insert(in.end(), {static_cast<T>(v), static_cast<T>(-v)});
+  for (const double seam : near_seams)
+    for (int i = -64; i <= 64; ++i) {
+      const double v = seam * (1 + i * 0x1p-15);  // on both sides of a seam that is named by four digits
+      in.insert(in.end(), {static_cast<T>(v), static_cast<T>(-v)});
+    }
   in.insert(in.end(), {T(745.13), T(-745.13), T(746), T(-746), Limits::quiet_NaN()});
 }
 
