@@ -60,7 +60,9 @@ def write_whole(path: str, parts: Iterable[Any]) -> None:
     Raises
     ------
     OSError
-        The disk is full, the folder may not be written to, and so on. What was there stands; nothing else is left.
+        The disk is full, the folder may not be written to, and so on. What was there stands; nothing else is left. Only
+        where the disk fails after the new file has taken the name, while the folder is synchronized, the new one is
+        there, whole, and a loss of power could bring back the old one.
     """
     check_writable(path)
     path = os.path.realpath(path)

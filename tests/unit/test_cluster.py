@@ -97,7 +97,7 @@ def test_a_fit_goes_on_elsewhere(client: Any, tmp_path: Path) -> None:
 def test_workers_may_be_killed(client: Any, n_killed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first of eight parts has come back; also both, with all copies of the data."""
     x, t = data()
-    client.wait_for_workers(2)
+    client.wait_for_workers(2, timeout=120)
     pids = list(client.run(os.getpid).values())
     here, there = (bp.Population([8, 5, 3], 128, seed=1) for _ in range(2))
     long = {"optimizer": bp.SGD(0.1), "batch_size": 4, "epochs": 200}
@@ -111,7 +111,7 @@ def test_workers_may_be_killed(client: Any, n_killed: int, monkeypatch: pytest.M
 
     monkeypatch.setattr(Run, "take", take_and_kill)
     there.fit(x, t, client=client, **long)
-    client.wait_for_workers(2)
+    client.wait_for_workers(2, timeout=120)
     assert not set(pids[:n_killed]) & set(client.run(os.getpid).values())
     assert_same_run(here, there)
 

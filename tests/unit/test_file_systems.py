@@ -91,6 +91,7 @@ def test_a_folder_that_cannot_be_synchronized_is_no_error(
     else:
         network().save(tmp_path / "net")
     assert os.listdir(tmp_path) == ["net"]
+    assert_same_bits(bp.Network.load(tmp_path / "net").parameters, network().parameters)
 
 
 def test_a_file_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
