@@ -383,7 +383,7 @@ bool chain_is_exact_for_integers(const Shape& s, const Operands<T>& o) {
 // --- shapes ----------------------------------------------------------------------------------------------------------------
 
 // Every tail of every tile: all heights to beyond the tallest tile, all widths to beyond the widest panel; or one shape in
-// `stride` of them, for an emulator.
+// `stride` of them, where the program is slow: instrumented, or in an emulator.
 std::vector<Shape> every_tail(std::size_t stride) {
   std::vector<Shape> shapes;
   for (std::size_t rows = 0; rows <= 17; ++rows)
